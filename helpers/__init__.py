@@ -1,0 +1,1 @@
+"""What the chapters import: the seam to an account, its clean-up, its costs, its figures."""

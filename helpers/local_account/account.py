@@ -1,0 +1,97 @@
+"""An account is a folder: its identity, its records, its objects and its logs lie in it."""
+
+import fcntl
+import json
+import secrets
+import string
+from pathlib import Path
+
+from .changes import Changes
+from .clock import Clock
+from .records import Records
+
+ACCOUNT_ID = "000000000000"  # twelve zeros: whoever sees them in an ARN knows that this is the local account
+ROLE_NAME = "SageMakerCourseRole"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/{ROLE_NAME}"
+CALLER_ARN = f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/{ROLE_NAME}/SageMaker"
+REGION = "us-east-1"
+
+
+class FolderInUse(Exception):
+    """Another server serves this folder."""
+
+
+class Account:
+    """The account in a folder, with the rooms that serve it.
+
+    The folder holds `identity.json` (keys, readable by its owner only), `account.db` (records), `s3/` (objects),
+    `logs/` (log streams) and `server.json` (port and process of the server, while one runs).
+    """
+
+    id, role_arn, caller_arn = ACCOUNT_ID, ROLE_ARN, CALLER_ARN
+
+    def __init__(self, folder, port, region=REGION):
+        from .runners.hosting import Hosting
+        from .runners.training import Training
+        from .services.cloudwatch import Metrics
+        from .services.iam import Iam
+        from .services.logs import Logs
+        from .services.s3 import Objects
+
+        self.folder, self.port, self.region = Path(folder).resolve(), port, region
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.hold()
+        self.keys = identity(self.folder)
+        self.changes = Changes()
+        self.records = Records(self.folder / "account.db", self.changes.announce)
+        self.clock = Clock(self.records)
+        self.iam = Iam(self)
+        self.objects = Objects(self)
+        self.logs = Logs(self)
+        self.metrics = Metrics(self)
+        self.training = Training(self)
+        self.hosting = Hosting(self)
+
+    @property
+    def url(self):
+        """The URL that the account is served at."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def recover(self):
+        """Set right what a sudden death left behind; called once, before the first request is served."""
+        self.training.recover()
+        self.hosting.recover()
+
+    def close(self):
+        """End everything that the account started, then let go of the folder."""
+        self.training.close()
+        self.hosting.close()
+        self.logs.close()
+        self.records.close()
+        self.held.close()
+
+    def hold(self):
+        """Make sure that one server alone serves this folder."""
+        self.held = open(self.folder / "lock", "w")
+        try:
+            fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.held.close()
+            raise FolderInUse(f"{self.folder} is served already; `course status` shows where.") from None
+
+
+def identity(folder):
+    """Return the account's keys (access key, secret, session token), made when the folder is new."""
+    path = Path(folder, "identity.json")
+    if not path.exists():
+        letters = string.ascii_uppercase + string.digits
+        keys = {
+            "AccessKeyId": "ASIA" + "".join(secrets.choice(letters) for _ in range(16)),  # ASIA: temporary, as a role's
+            "SecretAccessKey": secrets.token_urlsafe(30),
+            "SessionToken": secrets.token_urlsafe(90),
+        }
+        draft = path.with_suffix(".draft")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(keys))
+        draft.replace(path)
+    return json.loads(path.read_text())

@@ -1,0 +1,59 @@
+"""The errors that the local account answers with: AWS's in AWS's words, its own limits unmistakably its own."""
+
+
+class AwsError(Exception):
+    """An error as AWS words it: a code, a message and an HTTP status."""
+
+    code, status = "InternalFailure", 400
+
+    def __init__(self, message, code=None, status=None, **members):
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.code
+        self.status = status or self.status
+        self.members = members  # further members of the error's shape, e.g. OriginalStatusCode of a ModelError
+
+
+class ValidationException(AwsError):
+    """The request breaks a rule of the service's model, or names what does not exist."""
+
+    code = "ValidationException"
+
+
+class ResourceInUse(AwsError):
+    """The name is taken."""
+
+    code = "ResourceInUse"
+
+
+class ResourceNotFound(AwsError):
+    """The thing does not exist, for the few operations that say so by this code."""
+
+    code = "ResourceNotFound"
+
+
+class AccessDenied(AwsError):
+    """The caller may not do this."""
+
+    code, status = "AccessDeniedException", 403
+
+
+class NotHere(AwsError):
+    """AWS has this operation; the local account does not, and says so."""
+
+    code, status, slug = "NotImplemented", 501, "not-here"
+
+    def __init__(self, what):
+        super().__init__(f"{what} exists on AWS, but the local account does not have it. See {PAGE}#{self.slug}")
+
+
+class LocalLimit(AwsError):
+    """The local account has this operation, but cannot do what this request asks of it."""
+
+    code, slug = "LocalLimit", "local-limits"
+
+    def __init__(self, sentence):
+        super().__init__(f"{sentence} See {PAGE}#{self.slug}")
+
+
+PAGE = "book/local-account.md"
