@@ -1,0 +1,63 @@
+# The commands of this course. `make help` lists them.
+
+export UV_PYTHON_DOWNLOADS := never
+V   := .venv
+BIN := $(V)/bin
+
+# PY=python3.12 chooses a Python; without it, the first one that fits
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PY   ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && exit; done; echo python3)
+
+# An environment made by another Python than the one asked for is made anew
+ifneq ($(origin PY),file)
+WHICH := -c 'import sys; print(sys.base_prefix, *sys.version_info[:2])'
+ifneq ($(shell $(PY) $(WHICH) 2>/dev/null),$(shell $(BIN)/python $(WHICH) 2>/dev/null))
+CLEAR := --clear
+.PHONY: $(V)/.ready
+endif
+endif
+
+.PHONY: help setup lab test course book outputs lock check bench clean
+
+help: ## List these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
+
+setup: $(V)/.ready ## Make the environment in .venv, once (PY=python3.12 chooses a Python)
+
+$(V)/.ready: requirements.lock requirements-uv.lock pyproject.toml
+	@$(PY) -c '$(FITS)' || { echo 'This course needs Python 3.11, 3.12 or 3.13; "$(PY)" is' "$$($(PY) -V 2>&1 || echo not there)". 'Name one that you have: make PY=python3.12 ...' >&2; exit 1; }
+	$(PY) -m venv $(CLEAR) $(V)
+	@{ $(BIN)/python -m pip install -q --require-hashes -r requirements-uv.lock \
+	    && $(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.lock requirements-uv.lock; } \
+	  || { echo 'uv cannot install here; pip does it instead, which takes some minutes.'; \
+	    $(BIN)/python -m pip install -q --require-hashes -r requirements.lock; }
+	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m ipykernel install --sys-prefix --name sagemaker-course --display-name 'SageMaker course' >/dev/null
+	@touch $@
+
+lab: setup ## Learn: the local account and JupyterLab on the first chapter (PORT=8890 NO_BROWSER=1)
+	@$(BIN)/course lab $(if $(PORT),--port $(PORT)) $(if $(NO_BROWSER),--no-browser)
+
+test: setup ## Run all tests, the chapters among them
+	$(BIN)/python -m pytest
+
+course: setup ## Execute every chapter from an empty account into _runs/, and say what was left behind
+	@$(BIN)/course run
+
+book: setup ## Build the book from the stored outputs into _build/html, warnings being errors
+	$(BIN)/jupyter-book build . -W -n --keep-going
+
+outputs: setup ## Execute the chapters in place and store their outputs
+	@$(BIN)/course outputs
+
+lock: setup ## Resolve requirements.in into the lock files (UPGRADE=1 takes newer versions of what is not pinned)
+	$(BIN)/uv pip compile -q requirements.in -o requirements.lock $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+
+check: setup ## Lint, types, and whether what is derived still agrees with its source
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+
+bench: setup ## Measure the local account on this machine
+	@$(BIN)/course bench
+
+clean: ## Remove what was built: environment, book, runs, caches; the local account (.account) stays
+	rm -rf $(V) _build _runs *.egg-info .pytest_cache .ruff_cache .mypy_cache
