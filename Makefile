@@ -25,7 +25,8 @@ help: ## List these commands
 setup: $(V)/.ready ## Make the environment in .venv, once (PY=python3.12 chooses a Python)
 
 $(V)/.ready: requirements.lock requirements-uv.lock pyproject.toml
-	@$(PY) -c '$(FITS)' || { echo 'This course needs Python 3.11, 3.12 or 3.13; "$(PY)" is' "$$($(PY) -V 2>&1 || echo not there)". 'Name one that you have: make PY=python3.12 ...' >&2; exit 1; }
+	@$(PY) -c '$(FITS)' 2>/dev/null || { found=$$($(PY) -V 2>&1) || found='not to be found'; \
+	  echo "This course needs Python 3.11, 3.12 or 3.13; $(PY) is $$found. Name one that you have: make PY=python3.12 ..." >&2; exit 1; }
 	$(PY) -m venv $(CLEAR) $(V)
 	@{ $(BIN)/python -m pip install -q --require-hashes -r requirements-uv.lock \
 	    && $(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.lock requirements-uv.lock; } \
@@ -33,6 +34,8 @@ $(V)/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	    $(BIN)/python -m pip install -q --require-hashes -r requirements.lock; }
 	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m ipykernel install --sys-prefix --name sagemaker-course --display-name 'SageMaker course' >/dev/null
+	@# Compiled here, because at the first import Python 3.12 and newer would warn of the SDK's docstrings in a learner's cell
+	@$(BIN)/python -W ignore -m compileall -q $(V)/lib/python3*/site-packages/sagemaker
 	@touch $@
 
 lab: setup ## Learn: the local account and JupyterLab on the first chapter (PORT=8890 NO_BROWSER=1)
