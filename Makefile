@@ -35,7 +35,7 @@ $(V)/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m ipykernel install --sys-prefix --name sagemaker-course --display-name 'SageMaker course' >/dev/null
 	@# Compiled here, because at the first import Python 3.12 and newer would warn of the SDK's docstrings in a learner's cell
-	@$(BIN)/python -W ignore -m compileall -q $(V)/lib/python3*/site-packages/sagemaker
+	@$(BIN)/python -W ignore -m compileall -q $(V)/lib/python3*/site-packages/sagemaker $(V)/lib/python3*/site-packages/smdebug_rulesconfig
 	@touch $@
 
 lab: setup ## Learn: the local account and JupyterLab on the first chapter (PORT=8890 NO_BROWSER=1)
