@@ -1,0 +1,83 @@
+"""How a program becomes a client of the local account: environment variables, and a redirect inside botocore.
+
+The variables alone are not enough: SDK v3 names `https://sts.<region>.amazonaws.com` itself. The redirect sends every
+request of every botocore client to the account, whatever host it names, and is thereby the guarantee that none leaves
+the machine. This file imports nothing of the course, so that a job's Python can load it by itself.
+"""
+
+import os
+from urllib.parse import urlsplit
+
+HOST_HEADER = "X-Course-Host"  # the host that the client meant, for its signature and for buckets named in a host
+FORGOTTEN = ("AWS_", "BOTO_", "SAGEMAKER_ROLE")  # variables that could lead a client, or the SDK, to a real account
+
+
+def environment(url, keys, region, role_arn, defaults=None):
+    """Return the variables with which a program uses the account, and none of a real one.
+
+    `keys` holds AccessKeyId, SecretAccessKey and SessionToken; `defaults` is the path of the SDK's defaults file.
+    """
+    variables = {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "SAGEMAKER_ROLE_ARN": role_arn,
+        "NO_PROXY": _with_loopback(os.environ.get("NO_PROXY", "")),
+        "no_proxy": _with_loopback(os.environ.get("no_proxy", "")),
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    if defaults:
+        variables["SAGEMAKER_USER_CONFIG_OVERRIDE"] = str(defaults)
+    return variables
+
+
+def forgotten(variables):
+    """Return the names among `variables` that must be gone, since they could lead to a real account."""
+    return sorted(name for name in variables if name.startswith(FORGOTTEN))
+
+
+def adopt(variables, into=os.environ):
+    """Make the environment that of a client of the account: forget what leads elsewhere, then set `variables`."""
+    for name in forgotten(into):
+        del into[name]
+    into.update(variables)
+
+
+def redirect(url):
+    """Send every request of every botocore client made from now on to the account at `url`."""
+    from botocore import handlers
+
+    release()
+    handlers.BUILTIN_HANDLERS.append(("before-send", Redirect(url)))
+
+
+def release():
+    """Undo `redirect`, for the clients made from now on."""
+    from botocore import handlers
+
+    handlers.BUILTIN_HANDLERS[:] = [entry for entry in handlers.BUILTIN_HANDLERS if not isinstance(entry[1], Redirect)]
+
+
+class Redirect:
+    """A `before-send` handler that turns a request's URL to the account and keeps the host it meant in a header."""
+
+    def __init__(self, url):
+        self.url = url.rstrip("/")
+
+    def __call__(self, request, **_):
+        parts = urlsplit(request.url)
+        if f"{parts.scheme}://{parts.netloc}" != self.url:
+            request.headers[HOST_HEADER] = parts.netloc
+            request.url = self.url + request.url.split(parts.netloc, 1)[1]
+
+
+def _with_loopback(hosts):
+    wanted = [host for host in hosts.split(",") if host]
+    return ",".join([*wanted, *(host for host in ("127.0.0.1", "localhost") if host not in wanted)])

@@ -1,0 +1,150 @@
+"""The life of a resource, the same for every kind: created, described, listed, tagged, deleted."""
+
+import base64
+import json
+from datetime import datetime
+
+from . import shapes
+from .errors import AwsError, NotHere, ValidationException
+from .kinds import kind_of_arn
+
+PAGE = 10  # entries of a page unless asked otherwise
+
+
+def find(account, kind, region, name):
+    """Return the record, or raise what AWS answers when there is none."""
+    record = account.records.get(kind.name, region, name)
+    if record is None:
+        raise ValidationException(kind.message(kind.missing, region, name))
+    return record
+
+
+def create(account, kind, region, request, **members):
+    """Write the record of a new resource: what was asked for, and what the account knows of it."""
+    name = request[kind.key]
+    if account.records.get(kind.name, region, name) is not None:
+        raise AwsError(kind.message(kind.taken, region, name), kind.taken_code)
+    now = account.clock.now()
+    record = {key: value for key, value in request.items() if key != "Tags"}
+    record |= {kind.arn_member: kind.arn(region, name), "CreationTime": now, "LastModifiedTime": now}
+    record |= {"_Region": region, "_Tags": _tagged([], request.get("Tags", []))}
+    if kind.status:
+        record[kind.status] = kind.busy[0]
+    return account.records.put(kind.name, region, name, record | members)
+
+
+def describe(kind, record):
+    """Return a record as Describe answers it."""
+    return shapes.cut(record, shapes.operation(f"Describe{kind.name}").output_shape)
+
+
+def is_busy(kind, record):
+    """Tell whether the resource's status will change by itself."""
+    return bool(record) and record.get(kind.status) in kind.busy
+
+
+def page(account, kind, region, request):
+    """Return a page of the list of a kind, with every filter, order and token of its operation."""
+    output = shapes.operation(kind.listing).output_shape
+    listed = next(name for name, member in output.members.items() if member.type_name == "list")
+    summary = output.members[listed].member
+    records = [record for record in account.records.all(kind.name, region) if _wanted(kind, record, request)]
+    by = {"Name": kind.key, "Status": kind.status}.get(request.get("SortBy", kind.sort), "CreationTime")
+    descending = request.get("SortOrder", kind.order) == "Descending"
+    records.sort(key=lambda record: (record[by], record[kind.key]), reverse=descending)
+    if token := request.get("NextToken"):
+        last = _opened(token)
+        records = [
+            record
+            for record in records
+            if ((record[by], record[kind.key]) < last if descending else (record[by], record[kind.key]) > last)
+        ]
+    size = request.get("MaxResults", PAGE)
+    answer = {listed: [shapes.cut(record, summary) for record in records[:size]]}
+    if len(records) > size:
+        answer["NextToken"] = _sealed(records[size - 1][by], records[size - 1][kind.key])
+    return answer
+
+
+def delete(account, kind, region, name):
+    """Remove the record of a resource."""
+    find(account, kind, region, name)
+    account.records.delete(kind.name, region, name)
+
+
+def add_tags(account, request):
+    """Add tags to the resource of an ARN and return all that it has."""
+    kind, region, name = _of_arn(request["ResourceArn"])
+    with account.records.lock:
+        tags = _tagged(find(account, kind, region, name)["_Tags"], request["Tags"])
+        account.records.change(kind.name, region, name, _Tags=tags)
+    return {"Tags": tags}
+
+
+def list_tags(account, request):
+    """Return a page of the tags of the resource of an ARN."""
+    kind, region, name = _of_arn(request["ResourceArn"])
+    return {"Tags": find(account, kind, region, name)["_Tags"]}  # 50 at most, which is the smallest page there is
+
+
+def delete_tags(account, request):
+    """Remove tags from the resource of an ARN."""
+    kind, region, name = _of_arn(request["ResourceArn"])
+    with account.records.lock:
+        tags = [tag for tag in find(account, kind, region, name)["_Tags"] if tag["Key"] not in request["TagKeys"]]
+        account.records.change(kind.name, region, name, _Tags=tags)
+    return {}
+
+
+def _wanted(kind, record, request):
+    """Tell whether a record passes the filters of a List request, which say in their names what they compare."""
+    for name, wanted in request.items():
+        match name:
+            case "NextToken" | "MaxResults" | "SortBy" | "SortOrder":
+                passes = True
+            case "NameContains":
+                passes = wanted in record[kind.key]
+            case "StatusEquals":
+                passes = record[kind.status] == wanted
+            case "WarmPoolStatusEquals":
+                passes = record.get("WarmPoolStatus", {}).get("Status") == wanted
+            case _ if name.endswith("After"):
+                passes = record[name.removesuffix("After")] > wanted
+            case _ if name.endswith("Before"):
+                passes = record[name.removesuffix("Before")] < wanted
+            case _ if name.endswith("Contains"):
+                passes = wanted in str(record.get(name.removesuffix("Contains"), ""))
+            case _ if name.endswith("ArnEquals"):
+                passes = record.get(name.removesuffix("Equals")) == wanted
+            case _:
+                raise NotHere(f"The filter {name} of {kind.listing}")
+        if not passes:
+            return False
+    return True
+
+
+def _of_arn(arn):
+    found = kind_of_arn(arn)
+    if found is None:
+        raise ValidationException(f"Invalid resource ARN: {arn}")
+    return found
+
+
+def _tagged(tags, added):
+    merged = {tag["Key"]: tag for tag in [*tags, *added]}
+    if len(merged) > 50:
+        raise ValidationException(f"A resource has at most 50 tags; this would make {len(merged)}.")
+    return list(merged.values())
+
+
+def _sealed(value, name):
+    stored = value.isoformat() if isinstance(value, datetime) else value
+    return base64.urlsafe_b64encode(json.dumps([stored, name, isinstance(value, datetime)]).encode()).decode()
+
+
+def _opened(token):
+    try:
+        value, name, is_time = json.loads(base64.urlsafe_b64decode(token))
+        return (datetime.fromisoformat(value) if is_time else value), name
+    except ValueError:
+        raise ValidationException(f"Invalid NextToken: {token}") from None

@@ -1,0 +1,139 @@
+"""The account's door: it listens on the loopback interface only and passes requests, once their signature holds, on."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import time
+import uuid
+from xml.sax.saxutils import escape
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from . import signatures
+from .account import Account
+from .errors import AwsError
+from .services import cloudwatch, course, iam, logs, other, s3, sagemaker, sagemaker_runtime, sts
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+SERVICES = {  # by the service that a signature names
+    "s3": s3.serve,
+    "sts": sts.serve,
+    "iam": iam.serve,
+    "logs": logs.serve,
+    "monitoring": cloudwatch.serve,
+    "course": course.serve,
+}
+
+
+class Door:
+    """The ASGI application: refuses who may not come in, and asks the service that is meant."""
+
+    def __init__(self, account):
+        self.account, self.heard = account, time.monotonic()
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return
+        self.heard = time.monotonic()
+        request = Request(scope, receive)
+        try:
+            response = await self.answer(request)
+        except AwsError as error:
+            response = refusal(request, error)
+        await response(scope, receive, send)
+
+    async def answer(self, request):
+        """Return the response to a request."""
+        refuse_foreign(request)
+        caller = await signatures.caller_of(request, self.account)
+        if caller.service == "sagemaker":
+            serve = sagemaker_runtime.serve if request.url.path.startswith("/endpoints/") else sagemaker.serve
+        else:
+            serve = SERVICES.get(caller.service, other.serve)
+        return await serve(request, self.account, caller)
+
+
+def refuse_foreign(request):
+    """Raise unless the request comes from a program on this machine that means this machine.
+
+    A web page in the learner's browser could send requests to the loopback interface too: it would bear an `Origin`, or,
+    after rebinding a name of its own to 127.0.0.1, that name as its `Host`.
+    """
+    host = request.headers.get("host", "")
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    if name not in LOOPBACK:
+        raise AwsError(f"The Host header must be of the loopback interface, not {host!r}", "AccessDenied", 403)
+    if "origin" in request.headers:
+        raise AwsError(f"Requests of web pages are refused (Origin: {request.headers['origin']})", "AccessDenied", 403)
+
+
+def refusal(request, error):
+    """Write an error that was raised before any service had the request, in the protocol that the request speaks."""
+    number = str(uuid.uuid4())
+    if "x-amz-target" in request.headers or "json" in request.headers.get("content-type", ""):
+        body = json.dumps({"__type": error.code, "message": error.message})
+        return Response(body, error.status, {"x-amzn-RequestId": number}, "application/x-amz-json-1.1")
+    inner = f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
+    query = "form-urlencoded" in request.headers.get("content-type", "")
+    body = (
+        f"<ErrorResponse><Error><Type>Sender</Type>{inner}</Error><RequestId>{number}</RequestId></ErrorResponse>"
+        if query
+        else f"<Error>{inner}<RequestId>{number}</RequestId></Error>"
+    )
+    headers = {"x-amz-request-id": number, "connection": "close"}  # the body of a refused upload is not read
+    return Response("" if request.method == "HEAD" else body, error.status, headers, "application/xml")
+
+
+def serve(folder, port, region, idle):
+    """Serve the account of a folder until SIGTERM or SIGINT, or until nobody has called for `idle` seconds.
+
+    Port 0 takes a free one. `server.json` in the folder tells port and process as soon as requests are answered.
+    """
+    import uvicorn
+
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
+    account = Account(folder, listening.getsockname()[1], region)
+    door = Door(account)
+    config = uvicorn.Config(
+        door, http="httptools", lifespan="off", access_log=False, log_level="warning", timeout_keep_alive=75,
+        timeout_graceful_shutdown=2, server_header=False, h11_max_incomplete_event_size=None,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+        account.recover()
+        watch = asyncio.create_task(_leave_when_idle(server, door, idle))
+        announce = asyncio.create_task(_announce(server, account))
+        await server.serve(sockets=[listening])
+        for task in (watch, announce):
+            task.cancel()
+
+    try:
+        asyncio.run(run())
+    finally:
+        (account.folder / "server.json").unlink(missing_ok=True)
+        account.close()
+
+
+async def _announce(server, account):
+    while not server.started:
+        await asyncio.sleep(0.005)
+    draft = account.folder / "server.json.draft"
+    draft.write_text(json.dumps({"Port": account.port, "Pid": os.getpid(), "Url": account.url}))
+    draft.replace(account.folder / "server.json")
+
+
+async def _leave_when_idle(server, door, idle):
+    while not server.should_exit:
+        await asyncio.sleep(min(idle, 5))
+        if time.monotonic() - door.heard > idle and not door.account.training.running():
+            server.should_exit = True

@@ -1,0 +1,42 @@
+"""What the course's own programs ask the account, signed like everything else: is there news, is anything running."""
+
+import json
+
+from starlette.responses import Response
+
+from ..errors import AwsError, NotHere
+from .sagemaker import refused
+
+LONGEST = 30  # seconds that a question for news is held
+
+
+async def serve(request, account, caller):
+    """Answer one of the course's own questions."""
+    try:
+        question = QUESTIONS.get(request.url.path)
+        if question is None:
+            raise NotHere(f"{request.url.path} (one of {', '.join(QUESTIONS)})")
+        return Response(json.dumps(await question(request, account)), media_type="application/json")
+    except AwsError as error:
+        return refused(error)
+
+
+async def changes(request, account):
+    """Return the count of changes as soon as it differs from `since`, or after `seconds`."""
+    since, seconds = int(request.query_params["since"]), float(request.query_params["seconds"])
+    return {"Count": await account.changes.wait(since, min(seconds, LONGEST))}
+
+
+async def status(request, account):
+    """Return where the account is and what runs in it."""
+    return {
+        "Folder": str(account.folder),
+        "Url": account.url,
+        "Region": account.region,
+        "Time": account.clock.now().isoformat(),
+        "TrainingJobs": account.training.running(),
+        "Endpoints": account.hosting.running(),
+    }
+
+
+QUESTIONS = {"/changes": changes, "/status": status}
