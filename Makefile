@@ -17,6 +17,10 @@ CLEAR := --clear
 endif
 endif
 
+RESOLVE := $(BIN)/uv pip compile -q requirements.in --universal --python-version 3.11 --generate-hashes \
+           --custom-compile-command 'make lock'
+NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info cell.metadata.execution'
+
 .PHONY: help setup lab test course book outputs lock check bench clean
 
 help: ## List these commands
@@ -48,16 +52,21 @@ course: setup ## Execute every chapter from an empty account into _runs/, and sa
 	@$(BIN)/course run
 
 book: setup ## Build the book from the stored outputs into _build/html, warnings being errors
-	$(BIN)/jupyter-book build . -W -n --keep-going
+	$(BIN)/jupyter-book build . -W -n --keep-going && $(BIN)/python book/check_pages.py
 
 outputs: setup ## Execute the chapters in place and store their outputs
 	@$(BIN)/course outputs
 
-lock: setup ## Resolve requirements.in into the lock files (UPGRADE=1 takes newer versions of what is not pinned)
-	$(BIN)/uv pip compile -q requirements.in -o requirements.lock $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+lock: setup ## Resolve requirements.in into the lock (UPGRADE=1 takes newer versions of what is not pinned)
+	$(RESOLVE) $(if $(UPGRADE),--upgrade) -o requirements.lock
 
 check: setup ## Lint, types, and whether what is derived still agrees with its source
-	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/nbstripout --verify $(NORMAL) $(wildcard notebooks/*.ipynb)
+	@cp requirements.lock $(V)/again.lock; if $(RESOLVE) -o $(V)/again.lock; then diff requirements.lock $(V)/again.lock; \
+	  else echo 'requirements.in could not be resolved again; is a package index within reach?'; test -z "$$CI"; fi
 
 bench: setup ## Measure the local account on this machine
 	@$(BIN)/course bench

@@ -1,0 +1,126 @@
+"""One environment, stated once: what installs it, checks it and describes it agrees."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+MAKEFILE = (ROOT / "Makefile").read_text()
+WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/course.yml").read_text())
+LOCKS = ["requirements.lock", "requirements-uv.lock"]
+
+
+def pins(file):
+    """Return a requirements file's pins as pairs: "moto[server]==5.2.5 ; ..." is moto and 5.2.5."""
+    found = re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==([^\s;]+)", (ROOT / file).read_text(), re.M)
+    return {(re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in found}
+
+
+def pythons():
+    """Return the Pythons that the course promises, by pyproject.toml: ["3.11", ...]."""
+    low, high = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", PROJECT["project"]["requires-python"]).groups()
+    return [f"3.{minor}" for minor in range(int(low), int(high))]
+
+
+def version_of(name):
+    """Return the installed version of a package, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def make(*words):
+    """Run make as from a shell, not as a part of the make that runs the tests."""
+    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
+    return subprocess.run(["make", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_what_is_asked_for_is_locked():
+    lines = [line for line in (ROOT / "requirements.in").read_text().splitlines() if line and not line.startswith("#")]
+    assert len(pins("requirements.in")) == len(lines), "each line of requirements.in pins one exact version"
+    assert pins("requirements.in") <= pins("requirements.lock")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_has_hashes_and_names_no_host(lock):
+    text = (ROOT / lock).read_text()
+    packages = re.split(r"\n(?=[a-z0-9])", text)[1:]
+    assert packages and all("--hash=sha256:" in package for package in packages)
+    assert not re.search(r"://|--index-url|--find-links", text)
+
+
+def test_one_of_the_two_xgboosts_is_installed():
+    lines = re.findall(r"^(xgboost[\w-]*)==\S+ ; (.*?) \\$", (ROOT / "requirements.lock").read_text(), re.M)
+    assert dict(lines) == {"xgboost": "sys_platform == 'darwin'", "xgboost-cpu": "sys_platform != 'darwin'"}
+
+
+def test_what_is_installed_is_what_is_locked():
+    installed = {(name, version_of(name)) for name, _ in pins("requirements.lock")}
+    installed = {(name, version) for name, version in installed if version}  # some are for other systems
+    assert len(installed) > 200
+    assert installed <= pins("requirements.lock")
+
+
+def test_conda_installs_the_same_lock():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    assert environment["name"] == PROJECT["project"]["name"]
+    assert conda == [f"python={pythons()[0]}", "pip"]
+    assert pip == {"pip": ["-r requirements.lock"]}
+
+
+def test_binder_installs_the_course_as_setup_does():
+    script = (ROOT / "postBuild").read_text()
+    for command in re.findall(r"python -m (pip install -q --no-deps.*|ipykernel install.*)", MAKEFILE):
+        words = command.replace(" -q", "").replace(" >/dev/null", "").replace("'", '"')
+        assert words in script
+
+
+def test_the_pythons_of_ci_are_those_that_are_promised():
+    matrix = WORKFLOW["jobs"]["test"]["strategy"]["matrix"]
+    assert matrix["python"] == pythons()
+    assert set(matrix["os"]) == {"ubuntu-latest", "macos-latest"}
+    first, last = (int(version.split(".")[1]) for version in (pythons()[0], pythons()[-1]))
+    assert f"(3, {first}) <= sys.version_info[:2] <= (3, {last})" in MAKEFILE
+    assert f"{', '.join(pythons()[:-1])} or {pythons()[-1]}" in MAKEFILE
+
+
+def test_a_python_that_does_not_fit_is_named(tmp_path):
+    old = tmp_path / "python3.8"
+    old.write_text('#!/bin/sh\n[ "$1" = -V ] && echo Python 3.8.18 || exit 1\n')
+    old.chmod(0o755)
+    made = make("setup", f"PY={old}", f"V={tmp_path}/venv")
+    assert made.returncode == 2
+    assert "This course needs Python 3.11, 3.12 or 3.13" in made.stderr and "is Python 3.8.18" in made.stderr
+
+
+def test_help_lists_every_target():
+    targets = set(re.search(r"^\.PHONY: (help .*)$", MAKEFILE, re.M)[1].split())
+    assert targets == set(re.findall(r"make (\w+)", make("help").stdout))
+    assert targets >= {"lab", "test", "course", "book", "outputs", "lock", "check", "bench", "clean"}
+
+
+def test_workflow_and_ci_call_targets_that_exist():
+    scripts = (ROOT / ".ci/run").read_text() + (ROOT / ".github/workflows/course.yml").read_text()
+    called = set(" ".join(re.findall(r"make (?:-k )?([a-z ]+)(?: <|$)", scripts, re.M)).split())
+    assert {"test", "check", "book"} <= called <= set(re.findall(r"^(\w+):.*## ", MAKEFILE, re.M))
+
+
+def test_setup_has_nothing_to_do_when_it_is_done():
+    if sys.prefix != str(ROOT / ".venv"):
+        pytest.skip("these tests run in another environment than .venv")
+    assert "Nothing to be done" in make("setup").stdout
+
+
+def test_the_kernel_of_the_course_is_installed():
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    assert Path(KernelSpecManager().get_kernel_spec("sagemaker-course").argv[0]).parent == Path(sys.executable).parent
