@@ -1,14 +1,15 @@
 """A guardian runs one program and makes sure that nothing of it outlives its end, or the end of the account.
 
-    python -I -S guardian.py LIFELINE STATUS GRACE program argument ...
+    python -I -S guardian.py LIFELINE STATUS LOCK program argument ...
 
-LIFELINE is a pipe that only the account holds open. A line on it is the name of a signal for the program; its end means
-that the account is gone (by `kill -9`, too) and then everything dies. STATUS tells the account the program's process id
-and, by closing, that all is over. The guardian ends with the program's exit code; as Docker, with 128 + n for signal n.
-It imports nothing but the standard library, so that it starts within some 20 ms.
+LIFELINE is a pipe whose other end only the account holds. `TERM` or `KILL` on it ends the program politely or at once; when
+the pipe breaks, the account is gone (by `kill -9`, too) and everything dies. STATUS tells the account the program's process
+id and, by closing, that all is over. LOCK is a file that stays locked until then, for an account that starts anew. The
+guardian exits with the program's exit code; as Docker, with 128 + n for signal n.
 """
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -20,23 +21,23 @@ SHELLS = {"sh", "bash", "dash", "zsh"}
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
-def main(lifeline, status, program):
-    """Run the program and return its exit code when nothing of it runs any more."""
+def main(lifeline, status, lock, program):
+    """Run the program; return its exit code when nothing of it runs any more."""
+    os.set_inheritable(lifeline, False)
+    os.set_inheritable(status, False)
+    held = open(lock, "w")
+    fcntl.flock(held, fcntl.LOCK_SH)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     if LINUX:
-        prctl(PR_SET_CHILD_SUBREAPER, 1)  # whoever in the family loses its parent becomes our child, even after setsid
-    wake, alarm = os.pipe()
-    os.set_blocking(wake, False)
-    os.set_blocking(alarm, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
-
+        prctl(PR_SET_CHILD_SUBREAPER, 1)  # who loses its parent becomes our child, even one that has left by setsid
+    wake = wake_up_call()
     child = start(program)
     os.write(status, b"%d\n" % child)
-    code, told, waiting = None, set(), False
-    while code is None or (waiting and family(child)):
-        ready, _, _ = select.select([lifeline, wake], [], [], 0.1 if waiting else None)
+
+    code, stopping, told = None, False, {}
+    while code is None:
+        ready, _, _ = select.select([lifeline, wake], [], [], 0.05 if stopping else None)
         if wake in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(wake, 4096)
@@ -44,45 +45,156 @@ def main(lifeline, status, program):
             words = os.read(lifeline, 4096).split()
             if not words or b"KILL" in words:
                 break
-            waiting = True
-        if waiting and code is None:
+            stopping = True
+        if stopping:
             pass_on(child, told)
-        ended = reap(child)
-        code = ended if code is None else code
-    bury(child)
-    return reap(child, wait=True) if code is None else code
+        code = reap().get(child)
+    return bury(child, code)
+
+
+def wake_up_call():
+    """Return a file descriptor that becomes readable when a child ends."""
+    wake, alarm = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(alarm, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
+    return wake
 
 
 def start(program):
-    """Start the program in a session of its own and return its process id."""
+    """Start the program in a session of its own; return its process id."""
     child = os.fork()
     if child:
         return child
     try:
         os.setsid()
-        for usual in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        for usual in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(usual, signal.SIG_DFL)
         if LINUX:
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # should the guardian itself be killed
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # in case somebody kills the guardian itself
         os.execvp(program[0], program)
     except OSError as error:
-        os.write(2, f"exec {program[0]}: {error.strerror}\n".encode())
-        os._exit(127 if isinstance(error, FileNotFoundError) else 126)
+        os.write(2, f"exec: {program[0]}: {error.strerror}\n".encode())
+        os._exit(127 if isinstance(error, FileNotFoundError) else 126)  # as a shell and Docker say it
     finally:
         os._exit(126)
 
 
 def pass_on(child, told):
-    """Send SIGTERM to the program; where shells and the SDK's drivers wrap it, to what they wrap, as they would not."""
-    parents = processes()
-    target = child
-    while wraps(target):
-        inner = [pid for pid, parent in parents.items() if parent == target]
-        if not inner:
-            break
+    """Send SIGTERM to the program, or to what runs inside it where it only wraps, since wrappers do not pass signals on.
+
+    The first process of a container that the SDK's ModelTrainer starts is a shell, in it the SDK's driver, in it the
+    learner's script: the script is who has something to save. `told` remembers who has had the signal.
+    """
+    parents, target = processes(), child
+    while wraps(target) and (inner := [pid for pid, parent in parents.items() if parent == target]):
         target = inner[0]
-    # A wrapper that is about to end by itself gets a moment, so that what it still has to say is said.
-    if target not in told and (target == child or not told or not wraps(target)):
-        told.add(target)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(target, signal.SIGTERM)
+    first, now = not told, time.monotonic()
+    seen = told.setdefault(target, now)
+    # A wrapper whose inner program has just ended will soon end by itself, and may have a last line to write.
+    if seen is not None and (first or not wraps(target) or now - seen > 0.5):
+        told[target] = None
+        kill(target, signal.SIGTERM)
+
+
+def wraps(pid):
+    """Tell whether a process is a shell or one of the SDK's drivers."""
+    words = command(pid)
+    return bool(words) and (os.path.basename(words[0]).lstrip("-") in SHELLS or any("/sm_drivers/" in w for w in words[1:3]))
+
+
+def bury(child, code):
+    """Kill whatever is left of the program; return its exit code."""
+    patience = time.monotonic() + 10  # a process that hangs in the kernel cannot be killed: do not wait for it for ever
+    while time.monotonic() < patience:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
+        left = children_left()
+        if left:
+            for pid in family():
+                kill(pid, signal.SIGKILL)
+        ended = reap()
+        code = ended.get(child, code)
+        if not left:
+            break
+        time.sleep(0.002)
+    return 128 + signal.SIGKILL if code is None else code
+
+
+def reap():
+    """Collect the children that have ended: their exit codes by process id."""
+    ended = {}
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            pid, status = found
+            code = os.waitstatus_to_exitcode(status)
+            ended[pid] = code if code >= 0 else 128 - code
+    return ended
+
+
+def children_left():
+    """Tell whether the guardian has children, whether they run or have ended uncollected."""
+    if not LINUX:
+        return bool(family())
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return True
+    except ChildProcessError:
+        return False
+
+
+def family():
+    """Return the process ids of all descendants of the guardian."""
+    parents, found = processes(), {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {os.getpid()}
+
+
+def processes():
+    """Return the parent of every process."""
+    if not LINUX:
+        return {int(pid): int(parent) for pid, parent in map(str.split, listed("-axo", "pid=,ppid="))}
+    parents = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", "rb") as stat:
+            parents[int(pid)] = int(stat.read().rpartition(b")")[2].split()[1])  # "7 (a name) S 1 ..."
+    return parents
+
+
+def command(pid):
+    """Return the command line of a process."""
+    if not LINUX:
+        return " ".join(listed("-o", "command=", "-p", str(pid))).split()
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as line:
+            return line.read().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def listed(*options):
+    """Return the lines of `ps`, without itself."""
+    import subprocess
+
+    ps = subprocess.Popen(["ps", *options], stdout=subprocess.PIPE, text=True)
+    out, _ = ps.communicate()
+    return [line for line in out.splitlines() if line.split()[:1] != [str(ps.pid)]]
+
+
+def kill(pid, number):
+    """Send a signal to a process that may be gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def prctl(option, value):
+    """Call Linux's prctl."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]))

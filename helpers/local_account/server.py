@@ -128,7 +128,7 @@ async def _announce(server, account):
     while not server.started:
         await asyncio.sleep(0.005)
     draft = account.folder / "server.json.draft"
-    draft.write_text(json.dumps({"Port": account.port, "Pid": os.getpid(), "Url": account.url}))
+    draft.write_text(json.dumps({"Port": account.port, "Pid": os.getpid(), "Url": account.url, "Region": account.region}))
     draft.replace(account.folder / "server.json")
 
 

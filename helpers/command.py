@@ -1,0 +1,94 @@
+"""The `course` command: `course up`, `course env`, `course status`, `course down`, and what runs the chapters."""
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from .local_account import serving
+
+ROOT = Path(__file__).parents[1]
+ACCOUNT = ROOT / ".account"  # the account of this clone
+
+
+def main(arguments=None):
+    """Run the command and return its exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except serving.NotServed as error:
+        print(f"course: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def up(options):
+    """Start the local account and print its URL."""
+    print(serving.up(_folder(options), options.port, options.region, options.idle * 60)["Url"])
+
+
+def down(options):
+    """Stop the local account and everything that it started."""
+    folder = _folder(options)
+    print(f"stopped: {folder}" if serving.down(folder) else f"not running: {folder}")
+
+
+def status(options):
+    """Print where the local account is and what runs in it; the exit status is 1 when it is not served."""
+    from .local_account.client import ask
+
+    folder = _folder(options)
+    if not serving.find(folder):
+        print(f"not running: {folder}")
+        return 1
+    for name, value in ask(serving.variables(folder), "/status").items():
+        print(f"{name:13} {', '.join(value) or 'none' if isinstance(value, list) else value}")
+
+
+def env(options):
+    """Print the shell commands that make a shell a client of the local account."""
+    variables = serving.variables(_folder(options), options.region)
+    from .local_account.connection import forgotten
+
+    for name in forgotten(os.environ):
+        if name not in variables:
+            print(f"unset {name}")
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def _folder(options):
+    if options.folder:
+        return Path(options.folder).resolve()
+    if options.port and options.run is not up:
+        folder = serving.folder_at(options.port)
+        if folder is None:
+            raise serving.NotServed(f"No account of yours was served at port {options.port}. Name its folder with --folder.")
+        return folder
+    return ACCOUNT
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="course", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for run, name in ((up, "up"), (down, "down"), (status, "status"), (env, "env")):
+        command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
+        command.set_defaults(run=run)
+        command.add_argument("--folder", help="the account's folder (default: .account of this clone)")
+        command.add_argument("--port", type=int, help="the port on 127.0.0.1" + (" (default: a free one)" if run is up else ""))
+        if run is up:
+            command.add_argument("--region", default=serving.REGION, help="default: %(default)s")
+            command.add_argument(
+                "--idle", type=float, default=serving.IDLE / 60, metavar="MINUTES",
+                help="stop after so long without a request (default: %(default)g)",
+            )  # fmt: skip
+        if run is env:
+            command.add_argument("--region", help="default: the account's")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,314 @@
+"""A machine is a private root with its own /opt/ml and Python, and processes that cannot outlive the account."""
+
+import contextlib
+import fcntl
+import json
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from . import connection
+from .relocation import Relocation
+
+GUARDIAN = Path(__file__).with_name("guardian.py")
+STARTUP = Path(__file__).with_name("startup")
+LONGEST_LINE = 256 * 1024  # bytes; CloudWatch cuts events at this length
+PATIENCE = 0.5  # seconds after which an unfinished line is shown as it is
+KEPT = ("TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+KEPT_PREFIXES = ("PIP_", "UV_", "HTTP_", "HTTPS_", "http_", "https_")  # how this computer reaches its package index
+
+
+def launch(command, env, cwd, on_line=None, on_end=None, lock=os.devnull):
+    """Start a program that dies with the account; return its Process.
+
+    `env` is its whole environment. Each line of its output, stdout and stderr together, goes to `on_line(text)`, and its
+    exit code in the end to `on_end(code)`; both are called in a thread of the process. When the program ends, so does
+    everything that it started. `lock` is a file that is locked until then.
+    """
+    return Process([str(word) for word in command], env, cwd, on_line, on_end, lock)
+
+
+class Process:
+    """A running program under its guardian."""
+
+    def __init__(self, command, env, cwd, on_line, on_end, lock):
+        self.code = None  # the exit code, once the program has ended; 128 + n if signal n ended it
+        self.on_line, self.on_end = on_line or (lambda line: None), on_end or (lambda code: None)
+        self.ended = threading.Event()
+        self.writing = threading.Lock()
+        lifeline, self.lifeline = os.pipe()
+        self.status, status = os.pipe()
+        guardian = [sys._base_executable or sys.executable, "-I", "-S", str(GUARDIAN), str(lifeline), str(status), str(lock)]
+        try:
+            self.guardian = subprocess.Popen(
+                guardian + command,
+                env=env,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(lifeline, status),
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(self.lifeline)
+            os.close(self.status)
+            raise
+        finally:
+            os.close(lifeline)
+            os.close(status)
+        self.pid = int(os.read(self.status, 32) or b"0")  # 0 if the guardian could not even start it
+        self.thread = threading.Thread(target=self._follow, name=f"follow-{self.pid}", daemon=True)
+        self.thread.start()
+
+    @property
+    def running(self):
+        """Whether the program runs."""
+        return not self.ended.is_set()
+
+    def wait(self, timeout=None):
+        """Wait for the end of the program and of its output; return its exit code, or None if the time was too short."""
+        self.ended.wait(timeout)
+        return self.code
+
+    def stop(self, grace):
+        """End the program as Docker stops a container: SIGTERM, and SIGKILL after `grace` seconds; return its exit code."""
+        self.terminate()
+        if self.wait(grace) is None:
+            self.kill()
+        return self.wait()
+
+    def terminate(self):
+        """Ask the program to end, by SIGTERM."""
+        self._say(b"TERM\n")
+
+    def kill(self):
+        """End the program and all that it started, by SIGKILL."""
+        self._say(b"KILL\n")
+
+    def _say(self, word):
+        with self.writing, contextlib.suppress(BrokenPipeError, OSError):
+            if self.running:
+                os.write(self.lifeline, word)
+
+    def _follow(self):
+        lines = Lines(self.on_line)
+        output = self.guardian.stdout.fileno()
+        os.set_blocking(output, False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(output, selectors.EVENT_READ)
+            selector.register(self.status, selectors.EVENT_READ)
+            # The guardian's end is the end, even if someone who escaped it still holds the output open.
+            while not self._over(selector.select(lines.patience())):
+                self._read(output, lines)
+        while self._read(output, lines):
+            pass
+        lines.flush()
+        code = self.guardian.wait()
+        self.guardian.stdout.close()
+        self.code = code if code >= 0 else 128 - code
+        with self.writing:
+            self.ended.set()
+            os.close(self.lifeline)
+            os.close(self.status)
+        self.on_end(self.code)
+
+    def _over(self, ready):
+        return any(key.fd == self.status for key, _ in ready)
+
+    def _read(self, output, lines):
+        try:
+            data = os.read(output, 65536)
+        except BlockingIOError:
+            data = b""
+        lines.add(data)
+        return bool(data)
+
+
+class Lines:
+    """Bytes become lines of text: broken characters are replaced, endless lines cut, unfinished ones shown in time."""
+
+    def __init__(self, on_line):
+        self.on_line, self.rest, self.since = on_line, b"", None
+
+    def patience(self):
+        """Return how many seconds an unfinished line may still wait for its end, or None if there is none."""
+        return max(0.0, self.since + PATIENCE - time.monotonic()) if self.rest else None
+
+    def add(self, data):
+        """Take what was read; give out the lines that are complete, and an unfinished one that has waited long enough."""
+        if data:
+            *whole, self.rest = (self.rest + data).split(b"\n")
+            for line in whole:
+                self._give(line)
+            if whole or self.since is None:
+                self.since = time.monotonic()
+            while len(self.rest) > LONGEST_LINE:
+                self._give(self.rest[:LONGEST_LINE])
+                self.rest = self.rest[LONGEST_LINE:]
+        elif self.rest and not self.patience():
+            self.flush()
+        if not self.rest:
+            self.since = None
+
+    def flush(self):
+        """Give out what is left."""
+        if self.rest:
+            self._give(self.rest)
+            self.rest = b""
+
+    def _give(self, line):
+        self.on_line(line.removesuffix(b"\r").decode(errors="replace"))
+
+
+class Machine:
+    """One machine: a private root in which /opt/ml, /tmp and a Python of its own lie, until `remove`.
+
+        machine = Machine(account, region)
+        machine.path("/opt/ml/model").mkdir(parents=True)
+        process = machine.run(["python", "/opt/ml/code/train.py"], {"A": "b"}, cwd="/opt/ml/code", on_line=print)
+        process.wait(); machine.remove()
+
+    `paths` are the paths of a container that lie in the root; programs see them there by relocation, and the lines that
+    they print have them as the container would. `hosts` are the names that the machine's Python can resolve.
+    """
+
+    def __init__(self, account, region, paths=("/opt/ml",), hosts=None):
+        self.account, self.region, self.hosts = account, region, hosts or {}
+        place = tempfile.gettempdir()
+        self.root = Path(tempfile.mkdtemp(prefix="sm-", dir="/tmp" if " " in place else place)).resolve()
+        self.record = _records(account) / self.root.name
+        self.record.write_text(str(self.root))
+        self.relocation = Relocation(self.root, paths)
+        for folder in ("tmp", "root", *(path.lstrip("/") for path in paths)):
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+        make_python(self.root / "opt/python", {"url": account.url, "hosts": self.hosts})
+        (self.root / "opt/course").symlink_to(sys.prefix)
+
+    def path(self, path):
+        """Return where a path of the container lies, as `/opt/ml/model`."""
+        return Path(str(self.root) + os.path.normpath(path))
+
+    def environment(self):
+        """Return the variables that every program on this machine has."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name in KEPT or name.startswith(KEPT_PREFIXES) or name.upper() == "ALL_PROXY"
+        }
+        defaults = Path(__file__).parents[1] / "sdk_defaults.yaml"
+        account = self.account
+        return {
+            **kept,
+            **_pip_configuration(),
+            "PATH": f"{self.root}/opt/python/bin:{self.root}/opt/course/bin:{_system_path()}",
+            "HOME": f"{self.root}/root",
+            "TMPDIR": f"{self.root}/tmp",
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "PYTHONIOENCODING": "UTF-8",
+            "PYTHONUNBUFFERED": "1",  # as AWS's images: what a program prints is in its log at once
+            **connection.environment(account.url, account.keys, self.region, account.role_arn, defaults),
+        }
+
+    def run(self, command, env=None, cwd="/", on_line=None, on_end=None):
+        """Start a program on this machine and return its Process; its command and variables are relocated."""
+        inward, outward = self.relocation.inward, self.relocation.outward
+        variables = self.environment() | {name: inward(value) for name, value in (env or {}).items()}
+        place = self.path(cwd)
+        place.mkdir(parents=True, exist_ok=True)
+        show = on_line and (lambda line: on_line(outward(line)))
+        words = [inward(str(word)) for word in command]
+        return launch(words, variables, place, show, on_end, self.root / "lock")
+
+    def remove(self):
+        """Remove the private root; what runs on the machine must have ended."""
+        _remove(self.root)
+        self.record.unlink(missing_ok=True)
+
+
+def sweep(account):
+    """Remove the machines that an account left behind when it was killed, once their programs have ended."""
+    for record in _records(account).iterdir():
+        root = Path(record.read_text())
+        if (root / "lock").exists():
+            with open(root / "lock") as lock:
+                _locked(lock, seconds=10)
+        _remove(root)
+        record.unlink()
+
+
+def make_python(prefix, facts):
+    """Make a Python environment that has the course's packages, and to which a job can add its own.
+
+    It is a virtual environment with nothing in it but a pointer to the course's packages, so that a job's requirements.txt
+    cannot change the course's. `facts` (the account's URL, the hosts' names) are read by course_startup.py.
+    """
+    (prefix / "bin").mkdir(parents=True)
+    packages = prefix / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    packages.mkdir(parents=True)
+    executable = sys._base_executable or sys.executable
+    for name in ("python", "python3", f"python3.{sys.version_info[1]}"):
+        (prefix / "bin" / name).symlink_to(executable)
+    for name in ("pip", "pip3"):
+        (prefix / "bin" / name).write_text('#!/bin/sh\nexec "$(dirname "$0")/python3" -m pip "$@"\n')
+        (prefix / "bin" / name).chmod(0o755)
+    (prefix / "pyvenv.cfg").write_text(f"home = {Path(executable).parent}\ninclude-system-site-packages = false\n")
+    (prefix / "account.json").write_text(json.dumps(facts))
+    course = prefix.with_name("course")  # a link to the course's environment, under a path that is the same for everybody
+    pointers = {path.replace(sys.prefix, str(course), 1) for path in map(sysconfig.get_path, ("purelib", "platlib"))}
+    lines = [*sorted(pointers), str(STARTUP), "import course_startup"]
+    (packages / "course.pth").write_text("\n".join(lines) + "\n")
+
+
+def _records(account):
+    folder = account.folder / "machines"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _system_path():
+    own = {str(Path(sys.executable).parent), f"{sys.prefix}/bin"}
+    usual = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+    return ":".join(folder for folder in usual.split(":") if folder not in own)
+
+
+def _pip_configuration():
+    """Return where pip finds the learner's own settings, since a machine's HOME is not the learner's."""
+    if "PIP_CONFIG_FILE" in os.environ:
+        return {}
+    home = Path.home()
+    known = (home / ".config/pip/pip.conf", home / ".pip/pip.conf", home / "Library/Application Support/pip/pip.conf")
+    return {"PIP_CONFIG_FILE": str(path) for path in reversed(known) if path.exists()}
+
+
+def _locked(file, seconds):
+    """Wait for the lock on a file, so long at most."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.02)
+
+
+def _remove(root):
+    """Remove a folder, whatever permissions a program has left in it."""
+
+    def open_up(remove, path, _):
+        with contextlib.suppress(OSError):
+            Path(path).parent.chmod(0o700)
+            Path(path).chmod(0o700)
+            remove(path)
+
+    handler = {"onexc": open_up} if sys.version_info >= (3, 12) else {"onerror": open_up}
+    for _ in range(3):  # a read-only folder is emptied in the second round, after it was opened in the first
+        if root.exists():
+            shutil.rmtree(root, **handler)

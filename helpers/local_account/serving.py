@@ -1,0 +1,143 @@
+"""The server of an account's folder: started, found and stopped."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from .connection import environment
+
+REGION = "us-east-1"
+IDLE = 12 * 3600  # seconds without a request after which a server leaves by itself
+READY = 20  # seconds that a server may take to answer before we say that it does not
+DEFAULTS = Path(__file__).parent.parent / "sdk_defaults.yaml"
+ROLE_ARN = "arn:aws:iam::000000000000:role/SageMakerCourseRole"  # account.ROLE_ARN, which is costly to import here
+
+
+class NotServed(Exception):
+    """The account cannot be served, or is not."""
+
+
+def up(folder, port=None, region=REGION, idle=IDLE):
+    """Start the server of a folder unless one runs; return where it is: {"Port", "Pid", "Url"}."""
+    folder = Path(folder).resolve()
+    if place := find(folder):
+        if port not in (None, 0, place["Port"]):
+            raise NotServed(f"{folder} is served at {place['Url']} already; `course down --folder {folder}` stops that server.")
+        return place
+    folder.mkdir(parents=True, exist_ok=True)
+    remembered = folder / "port"
+    wanted = port if port is not None else int(remembered.read_text()) if remembered.exists() else 0
+    for attempt in (wanted, 0) if port is None else (wanted,):
+        place, said = _started(folder, attempt, region, idle)
+        if place:
+            remembered.write_text(str(place["Port"]))
+            _places().joinpath(str(place["Port"])).write_text(str(folder))
+            return place
+        if "Address already in use" not in said:
+            break
+    if "Address already in use" in said:
+        raise NotServed(f"Port {wanted} is taken by another program. Choose another with --port, or leave --port out for a free one.")
+    raise NotServed(f"The account in {folder} did not start. {folder / 'server.log'} says:\n{said}")
+
+
+def find(folder):
+    """Return where the server of a folder is, or None if none runs."""
+    folder = Path(folder).resolve()
+    if not _held(folder):
+        return None
+    until = time.monotonic() + READY
+    while time.monotonic() < until and _held(folder):  # it may be just starting
+        try:
+            return json.loads((folder / "server.json").read_text())
+        except (FileNotFoundError, ValueError):
+            time.sleep(0.02)
+    return None
+
+
+def folder_at(port):
+    """Return the folder that was last served at a port, or None."""
+    note = _places() / str(port)
+    return Path(note.read_text()) if note.exists() else None
+
+
+def down(folder, patience=15):
+    """Stop the server of a folder and all that it started; return whether one ran."""
+    place = find(folder)
+    if place is None:
+        return False
+    os.kill(place["Pid"], signal.SIGTERM)
+    until = time.monotonic() + patience
+    while _held(folder):
+        if time.monotonic() > until:
+            os.kill(place["Pid"], signal.SIGKILL)  # what it started ends with it: see guardian.py
+            until += patience
+        time.sleep(0.02)
+    return True
+
+
+def variables(folder, region=None):
+    """Return the environment of a client of the account that a folder holds."""
+    place = find(folder)
+    if place is None:
+        raise NotServed(f"The account in {folder} is not served. `course up` starts it.")
+    keys = json.loads(Path(folder, "identity.json").read_text())
+    return environment(place["Url"], keys, region or place["Region"], ROLE_ARN, DEFAULTS)
+
+
+def _started(folder, port, region, idle):
+    """Start a server; return (its place, None), or (None, what it said)."""
+    (folder / "server.json").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "helpers.local_account", str(folder), str(port), region, str(idle)]
+    with open(folder / "server.log", "ab") as log:
+        before = log.tell()
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            env=os.environ | {"PYTHONPATH": _python_path(), "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    until = time.monotonic() + READY
+    while child.poll() is None and time.monotonic() < until:
+        try:
+            place = json.loads((folder / "server.json").read_text())
+        except (FileNotFoundError, ValueError):
+            time.sleep(0.01)
+            continue
+        if place["Pid"] == child.pid:
+            return place, None
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    with open(folder / "server.log", "rb") as log:
+        log.seek(before)
+        return None, log.read().decode(errors="replace").strip()
+
+
+def _held(folder):
+    """Tell whether a server holds the folder, by trying to hold it."""
+    try:
+        with open(Path(folder, "lock")) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _places():
+    """Return the folder of this user's notes on which port serves which account."""
+    places = Path(tempfile.gettempdir(), f"sagemaker-course-{os.getuid()}")
+    places.mkdir(mode=0o700, exist_ok=True)
+    if places.stat().st_uid != os.getuid():
+        raise NotServed(f"{places} belongs to another user; remove it, or set TMPDIR to a folder of your own.")
+    return places
+
+
+def _python_path():
+    root = str(Path(__file__).parents[2])
+    return os.pathsep.join(path for path in (root, os.environ.get("PYTHONPATH")) if path)

@@ -1,0 +1,70 @@
+"""Accounts for tests: each empty, in a temporary folder, served by a process of its own."""
+
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from helpers.local_account import serving
+
+ROOT = Path(__file__).parents[1]
+
+
+class Served:
+    """A served account as its users see it: a URL, an environment, clients."""
+
+    def __init__(self, folder, port=0):
+        self.folder = Path(folder)
+        self.port = port
+        self.start()
+
+    def start(self):
+        """Serve the folder, at the port of before if it was served before."""
+        self.place = serving.up(self.folder, self.port, idle=600)
+        self.port, self.url, self.pid = self.place["Port"], self.place["Url"], self.place["Pid"]
+        self.environment = serving.variables(self.folder)
+
+    def stop(self):
+        """Stop the server."""
+        return serving.down(self.folder)
+
+    def client(self, service, region="us-east-1", **options):
+        """Return a boto3 client of the account, untouched by this process's own environment."""
+        settings = {"retries": {"total_max_attempts": 1}, "max_pool_connections": 50, **options}
+        return boto3.Session(
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=self.environment["AWS_SESSION_TOKEN"],
+            region_name=region,
+        ).client(service, endpoint_url=self.url, config=Config(**settings))
+
+
+@pytest.fixture
+def account(tmp_path):
+    """An empty account of the test's own."""
+    served = Served(tmp_path / "account")
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_account(tmp_path_factory):
+    """An account that the tests of a module share; they use names of their own."""
+    served = Served(tmp_path_factory.mktemp("shared") / "account")
+    yield served
+    served.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_real_account(monkeypatch):
+    """No test reads the machine's AWS settings, or can reach a real account through them."""
+    from helpers.local_account.connection import forgotten
+
+    import os
+
+    for name in forgotten(os.environ):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
