@@ -25,8 +25,9 @@ def main(lifeline, status, lock, program):
     """Run the program; return its exit code when nothing of it runs any more."""
     os.set_inheritable(lifeline, False)
     os.set_inheritable(status, False)
-    held = open(lock, "w")
-    fcntl.flock(held, fcntl.LOCK_SH)
+    held = open(lock, "a")  # noqa: SIM115 - held until the guardian ends
+    with contextlib.suppress(OSError):  # os.devnull, say, need not know locks
+        fcntl.flock(held, fcntl.LOCK_SH)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     if LINUX:

@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import json
 import os
 import selectors
 import shutil
@@ -189,7 +188,7 @@ class Machine:
         self.relocation = Relocation(self.root, paths)
         for folder in ("tmp", "root", *(path.lstrip("/") for path in paths)):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
-        make_python(self.root / "opt/python", {"url": account.url, "hosts": self.hosts})
+        make_python(self.root / "opt/python", {"url": account.url, **self.hosts})
         (self.root / "opt/course").symlink_to(sys.prefix)
 
     def path(self, path):
@@ -249,7 +248,7 @@ def make_python(prefix, facts):
     """Make a Python environment that has the course's packages, and to which a job can add its own.
 
     It is a virtual environment with nothing in it but a pointer to the course's packages, so that a job's requirements.txt
-    cannot change the course's. `facts` (the account's URL, the hosts' names) are read by course_startup.py.
+    cannot change the course's. `facts` (the account's URL, the hosts' addresses) are read by course_startup.py.
     """
     (prefix / "bin").mkdir(parents=True)
     packages = prefix / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
@@ -261,7 +260,7 @@ def make_python(prefix, facts):
         (prefix / "bin" / name).write_text('#!/bin/sh\nexec "$(dirname "$0")/python3" -m pip "$@"\n')
         (prefix / "bin" / name).chmod(0o755)
     (prefix / "pyvenv.cfg").write_text(f"home = {Path(executable).parent}\ninclude-system-site-packages = false\n")
-    (prefix / "account.json").write_text(json.dumps(facts))
+    (prefix / "account").write_text("".join(f"{name} {value}\n" for name, value in facts.items()))
     course = prefix.with_name("course")  # a link to the course's environment, under a path that is the same for everybody
     pointers = {path.replace(sys.prefix, str(course), 1) for path in map(sysconfig.get_path, ("purelib", "platlib"))}
     lines = [*sorted(pointers), str(STARTUP), "import course_startup"]
@@ -303,7 +302,7 @@ def _remove(root):
     """Remove a folder, whatever permissions a program has left in it."""
 
     def open_up(remove, path, _):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, TypeError):
             Path(path).parent.chmod(0o700)
             Path(path).chmod(0o700)
             remove(path)

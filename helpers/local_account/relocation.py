@@ -16,7 +16,7 @@ class Relocation:
         self.outside = re.compile(re.escape(self.root) + r"(?=/|\b)")
         # A whole path only: not the tail of another (/mnt/opt/ml), nor the head of another name (/opt/ml-tools, /opt/ml.old).
         named = "|".join(re.escape(path.rstrip("/")) for path in sorted(paths, key=len, reverse=True))
-        pattern = rf"(?:(?<=://)|(?<![\w.\-/~})])(?:{named})(?!\.?[\w\-])"
+        pattern = rf"(?:(?<=://)|(?<![\w.\-/~}})]))(?:{named})(?!\.?[\w\-])"
         self.inside = re.compile(pattern)
         self.inside_bytes = re.compile(pattern.encode())
 

@@ -3,8 +3,6 @@
 Nothing is imported before the program imports it itself: botocore is redirected when it comes, socket taught when it comes.
 """
 
-import importlib.util
-import json
 import os
 import sys
 
@@ -22,7 +20,9 @@ class Afterwards:
         action = self.actions.pop(name, None)
         if action is None:
             return None
-        spec = importlib.util.find_spec(name)
+        from importlib.util import find_spec
+
+        spec = find_spec(name)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
@@ -38,8 +38,10 @@ def redirected(url):
     """Return what turns every botocore client of this process to the account."""
 
     def redirect(_):
-        spec = importlib.util.spec_from_file_location("course_connection", os.path.join(FOLDER, "connection.py"))
-        connection = importlib.util.module_from_spec(spec)
+        from importlib.util import module_from_spec, spec_from_file_location
+
+        spec = spec_from_file_location("course_connection", os.path.join(FOLDER, "connection.py"))
+        connection = module_from_spec(spec)
         spec.loader.exec_module(connection)
         connection.redirect(url)
 
@@ -87,11 +89,11 @@ def naming(hosts):
 
 def begin():
     """Read what the machine says of itself and prepare for the imports to come."""
-    with open(os.path.join(sys.prefix, "account.json")) as file:
-        facts = json.load(file)
-    actions = {"botocore.handlers": redirected(facts["url"])}
-    if facts["hosts"]:
-        actions["socket"] = naming(facts["hosts"])
+    with open(os.path.join(sys.prefix, "account")) as file:
+        hosts = dict(line.split() for line in file)  # "url http://127.0.0.1:4000", "algo-1 127.0.0.1"
+    actions = {"botocore.handlers": redirected(hosts.pop("url"))}
+    if hosts:
+        actions["socket"] = naming(hosts)
     sys.meta_path.insert(0, Afterwards(actions))
 
 
