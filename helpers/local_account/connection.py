@@ -1,12 +1,14 @@
 """How a program becomes a client of the local account: environment variables, and a redirect inside botocore.
 
 The variables alone are not enough: SDK v3 names `https://sts.<region>.amazonaws.com` itself. The redirect sends every
-request of every botocore client to the account, whatever host it names, and is thereby the guarantee that none leaves
-the machine. This file imports nothing of the course, so that a job's Python can load it by itself.
+request of every botocore client to the account, whatever host it names and whatever proxy is set, and is thereby the
+guarantee that none leaves the machine: it stands where botocore hands a request to the network, the one place that
+clients, waiters and the providers of credentials all pass. This file imports nothing of the course, so that a job's Python can load it by itself.
 """
 
 import os
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 HOST_HEADER = "X-Course-Host"  # the host that the client meant, for its signature and for buckets named in a host
 FORGOTTEN = ("AWS_", "BOTO_", "SAGEMAKER_ROLE")  # variables that could lead a client, or the SDK, to a real account
@@ -51,31 +53,31 @@ def adopt(variables, into=os.environ):
 
 
 def redirect(url):
-    """Send every request of every botocore client made from now on to the account at `url`."""
-    from botocore import handlers
+    """Send every request of every botocore client, made before or after, to the account at `url`."""
+    from botocore.httpsession import URLLib3Session
 
     release()
-    handlers.BUILTIN_HANDLERS.append(("before-send", Redirect(url)))
+    send, direct = URLLib3Session.send, WeakKeyDictionary()
+
+    def redirected(self, request):
+        parts = urlsplit(request.url)
+        if f"{parts.scheme}://{parts.netloc}" != url:
+            request.headers[HOST_HEADER] = parts.netloc
+            request.url = url + request.url.split(parts.netloc, 1)[1]
+        if self not in direct:  # a session like this one, that knows no proxy
+            timeout = self._timeout.connect_timeout, self._timeout.read_timeout
+            direct[self] = URLLib3Session(timeout=timeout, max_pool_connections=self._max_pool_connections)
+        return send(direct[self], request)
+
+    redirected.original = send
+    URLLib3Session.send = redirected
 
 
 def release():
-    """Undo `redirect`, for the clients made from now on."""
-    from botocore import handlers
+    """Undo `redirect`."""
+    from botocore.httpsession import URLLib3Session
 
-    handlers.BUILTIN_HANDLERS[:] = [entry for entry in handlers.BUILTIN_HANDLERS if not isinstance(entry[1], Redirect)]
-
-
-class Redirect:
-    """A `before-send` handler that turns a request's URL to the account and keeps the host it meant in a header."""
-
-    def __init__(self, url):
-        self.url = url.rstrip("/")
-
-    def __call__(self, request, **_):
-        parts = urlsplit(request.url)
-        if f"{parts.scheme}://{parts.netloc}" != self.url:
-            request.headers[HOST_HEADER] = parts.netloc
-            request.url = self.url + request.url.split(parts.netloc, 1)[1]
+    URLLib3Session.send = getattr(URLLib3Session.send, "original", URLLib3Session.send)
 
 
 def _with_loopback(hosts):
