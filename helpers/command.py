@@ -60,6 +60,13 @@ def env(options):
         print(f"export {name}={shlex.quote(value)}")
 
 
+def lab(options):
+    """Start the local account and JupyterLab on the first chapter; Ctrl-C stops both."""
+    from .lab import lab as run
+
+    return run(_folder(options), options.lab_port, options.browser)
+
+
 def _folder(options):
     if options.folder:
         return Path(options.folder).resolve()
@@ -87,6 +94,11 @@ def _parser():
             )  # fmt: skip
         if run is env:
             command.add_argument("--region", help="default: the account's")
+    command = commands.add_parser("lab", help=lab.__doc__, description=lab.__doc__)
+    command.set_defaults(run=lab, port=None)
+    command.add_argument("--folder", help="the account's folder (default: .account of this clone)")
+    command.add_argument("--port", dest="lab_port", type=int, help="JupyterLab's port on 127.0.0.1 (default: 8888 or the next free)")
+    command.add_argument("--no-browser", dest="browser", action="store_false", help="print the URL only")
     return parser
 
 

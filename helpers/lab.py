@@ -1,0 +1,108 @@
+"""`course lab`: the local account and JupyterLab, started together and stopped together."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import webbrowser
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from .local_account import serving
+
+ROOT = Path(__file__).parents[1]
+FIRST = "notebooks/01-the-console-reports.ipynb"
+SETTINGS = Path(__file__).with_name("jupyter")  # JupyterLab's settings for the course: no news pop-up
+PORT = 8888  # where Jupyter is usually found
+READY = 60  # seconds that JupyterLab may take to answer
+
+
+def lab(account, port=None, browser=True):
+    """Serve the account in a folder and JupyterLab until Ctrl-C; return the exit status."""
+    port = _free(port)
+    started = serving.find(account) is None
+    place = serving.up(account)
+    token = secrets.token_hex(24)
+    url = f"http://127.0.0.1:{port}/lab/tree/{FIRST}?token={token}"
+    signal.signal(signal.SIGTERM, _interrupt)  # `kill` stops everything as Ctrl-C does
+    jupyter = None
+    try:
+        with open(Path(account, "lab.log"), "wb") as log:
+            jupyter = subprocess.Popen(_command(port), cwd=ROOT, env=_environment(token), stdin=subprocess.DEVNULL,
+                                       stdout=log, stderr=log, start_new_session=True)  # fmt: skip
+        _wait(jupyter, port, token, log.name)
+        print(f"The local account answers at {place['Url']}. JupyterLab is open at\n\n    {url}\n\nCtrl-C stops both.", flush=True)
+        if browser:
+            webbrowser.open(url)
+        return jupyter.wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not leave anything running
+        _end(jupyter)
+        if started:
+            serving.down(account)
+        print("\nStopped: JupyterLab" + (" and the local account." if started else "; the local account ran before and still runs."))
+
+
+def _free(port):
+    """Return the port if it is free; without one, Jupyter's usual port or the next that is free."""
+    for candidate in [port] if port else range(PORT, PORT + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", candidate))
+                return candidate
+            except OSError:
+                pass
+    if port:
+        raise serving.NotServed(f"Port {port} is taken by another program. Choose another: make lab PORT={port + 1}")
+    raise serving.NotServed(f"The ports from {PORT} to {PORT + 99} are all taken. Choose one: make lab PORT=…")
+
+
+def _command(port):
+    return [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
+        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={ROOT}", *(["--allow-root"] if os.geteuid() == 0 else []),
+    ]  # fmt: skip
+
+
+def _environment(token):
+    """Return JupyterLab's environment: the course's programs first in its terminals, its token where `ps` does not show it."""
+    return os.environ | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "JUPYTER_TOKEN": token,
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [str(SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")])),
+    }
+
+
+def _wait(jupyter, port, token, log):
+    opener, until = build_opener(ProxyHandler({})), time.monotonic() + READY
+    while jupyter.poll() is None and time.monotonic() < until:
+        try:
+            return opener.open(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=5).close()
+        except (URLError, OSError):
+            time.sleep(0.1)
+    last = "\n".join(Path(log).read_text(errors="replace").splitlines()[-8:])
+    raise serving.NotServed(f"JupyterLab did not start. The end of {log}:\n{last}")
+
+
+def _end(jupyter, patience=10):
+    """End JupyterLab with its kernels and terminals."""
+    if jupyter is None:
+        return
+    if jupyter.poll() is None:
+        jupyter.terminate()
+        try:
+            jupyter.wait(patience)
+        except subprocess.TimeoutExpired:
+            os.killpg(jupyter.pid, signal.SIGKILL)
+            jupyter.wait()
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
