@@ -1,0 +1,162 @@
+"""What exists is explained, what is explained exists, and the book is whole."""
+
+import json
+import os
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers.local_account import errors
+from helpers.local_account.kinds import KINDS
+
+ROOT = Path(__file__).parent.parent
+CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "book").glob("*.md"))]
+CHECK = runpy.run_path(str(ROOT / "book/check_pages.py"))
+
+
+def prose(path):
+    """Return the words of a page or of a chapter's text cells, without code."""
+    if path.suffix == ".ipynb":
+        cells = json.loads(path.read_text())["cells"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    else:
+        text = path.read_text()
+    return re.sub(r"^(`{3,}).*?^\1$|`[^`\n]+`", "", text, flags=re.M | re.S)
+
+
+def sections(page):
+    """Return the text under each heading of a page, by the heading's slug."""
+    parts = re.split(r"^#+ (.*)$", (ROOT / page).read_text(), flags=re.M)
+    slugs = [re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in parts[1::2]]
+    return dict(zip(slugs, parts[2::2], strict=True))
+
+
+def kin(error):
+    """Return an error class and all its children."""
+    return [error, *(child for one in error.__subclasses__() for child in kin(one))]
+
+
+@pytest.mark.parametrize(
+    "error", [one for one in kin(errors.AwsError) if hasattr(one, "slug")], ids=lambda one: one.slug
+)
+def test_every_limit_of_our_own_is_explained(error):
+    message = error("CreateDomain").message
+    page, slug = re.search(r"(book/[\w-]+\.md)#([\w-]+)$", message).groups()
+    assert f"`{error.code}`" in sections(page)[slug]
+
+
+def test_the_book_tells_which_kinds_the_account_has():
+    rows = dict(
+        re.findall(
+            r"^\| `(\w+)` \| (.*) \|$", sections("book/local-account.md")["which-things-of-sagemaker-it-has"], re.M
+        )
+    )
+    assert set(rows) == {kind.name for kind in KINDS}
+    for kind in KINDS:
+        assert rows[kind.name].startswith("created" if kind.creatable else "listed: the list is empty")
+
+
+def test_every_page_and_chapter_is_in_the_table_of_contents():
+    toc = (ROOT / "_toc.yml").read_text()
+    assert set(CHECK["pages"]()) == {*(ROOT / "book").glob("*.md"), *CHAPTERS}
+    assert yaml.safe_load(toc)["root"] == "book/index" and "glob: notebooks/[0-9]*" in toc
+
+
+def test_a_page_that_was_not_built_is_missed(tmp_path):
+    missed = list(CHECK["complaints"](tmp_path))
+    assert len(missed) == len(CHECK["pages"]()) >= 4
+    assert all(complaint.endswith("was not built.") for complaint in missed)
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ('<p><a href="https://example.com/">a link</a></p>', None),
+        ('<script async="async" src="https://example.com/mathjax.js"></script>', "loads from another host"),
+        ('<img alt="a picture" src="//example.com/picture.png"/>', "loads from another host"),
+    ],
+)
+def test_a_page_that_loads_from_another_host_is_named(tmp_path, body, complaint):
+    for source in CHECK["pages"]():
+        page = tmp_path / source.relative_to(ROOT).with_suffix(".html")
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(body)
+    found = list(CHECK["complaints"](tmp_path))
+    assert len(found) == (len(CHECK["pages"]()) if complaint else 0)
+    assert all(complaint in one for one in found)
+
+
+def test_a_page_older_than_its_source_is_named(tmp_path):
+    for source in CHECK["pages"]():
+        page = tmp_path / source.relative_to(ROOT).with_suffix(".html")
+        page.parent.mkdir(exist_ok=True)
+        page.write_text("")
+        os.utime(page, (0, 0))
+    assert all(one.endswith("is older than its source.") for one in CHECK["complaints"](tmp_path))
+
+
+@pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)
+def test_prose_speaks_as_the_course_speaks(path):
+    text = prose(path)
+    assert not re.search(r"\w!(?=\s|$)", text, re.M), "no exclamation marks"
+    assert "$" not in text, "two dollar signs on a line become a formula: write USD 0.05"
+    assert not re.search("[\U0001f000-\U0001faff\u2600-\u27bf]", text), "no emoji"
+    assert not re.search(r"\b(simply|seamless\w*|fully managed|powerful|easy|easily)\b", text, re.I)
+
+
+@pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)
+def test_links_between_files_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)\s]+)\)", prose(path))
+    for link in links:
+        target, _, slug = link.partition("#")
+        if "://" in link or link.startswith(("mailto:", "attachment:")):
+            continue
+        file = (path.parent / target).resolve() if target else path
+        assert file.exists(), link
+        assert not slug or file.suffix != ".md" or slug in sections(file.relative_to(ROOT)), link
+
+
+@pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)
+def test_every_picture_has_words_in_its_place(path):
+    text = path.read_text() if path.suffix == ".md" else prose(path)
+    directives = re.findall(r"^```\{(?:image|figure)\}[^`]*```", text, re.M)
+    assert all(re.search(r"^:alt: .{20,}", one, re.M) for one in directives)
+    assert all(len(alt) > 20 for alt in re.findall(r"!\[([^\]]*)\]\(", text))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_every_command_that_a_page_names_exists(path):
+    from helpers.command import main
+
+    targets = set(re.findall(r"^(\w+):.*## ", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"(?:^|`)make ([a-z]+)", path.read_text(), re.M)) <= targets
+    for command in set(re.findall(r"(?:`|bin/)course ([a-z]+)", path.read_text())):
+        with pytest.raises(SystemExit) as end:
+            main([command, "--help"])
+        assert end.value.code == 0, f"course {command}"
+
+
+def glossary():
+    """Return the glossary's words in their order, each with the number of its chapter."""
+    entries = (ROOT / "book/glossary.md").read_text().split("{glossary}\n")[1].split("\n````")[0].split("\n\n")
+    return [
+        (entry.split("\n")[0], int(re.search(r"Born in \{doc\}`chapter (\d+) </notebooks", entry)[1]))
+        for entry in entries
+    ]
+
+
+def test_each_word_of_the_glossary_stands_once_in_its_place():
+    words = [word.lower() for word, _ in glossary()]
+    assert words == sorted(set(words))
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_a_word_is_used_in_the_chapter_where_it_is_born(chapter):
+    text = chapter.read_text().lower()
+    born = [word for word, number in glossary() if number == int(chapter.stem.split("-")[0])]
+    assert born
+    assert [word for word in born if word.lower() not in text] == []
