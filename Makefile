@@ -13,7 +13,7 @@ ifneq ($(origin PY),file)
 WHICH := -c 'import sys; print(sys.base_prefix, *sys.version_info[:2])'
 ifneq ($(shell $(PY) $(WHICH) 2>/dev/null),$(shell $(BIN)/python $(WHICH) 2>/dev/null))
 CLEAR := --clear
-.PHONY: $(V)/.ready
+.PHONY: $(V)/.packages
 endif
 endif
 
@@ -28,7 +28,7 @@ help: ## List these commands
 
 setup: $(V)/.ready ## Make the environment in .venv, once (PY=python3.12 chooses a Python)
 
-$(V)/.ready: requirements.lock requirements-uv.lock pyproject.toml
+$(V)/.packages: requirements.lock requirements-uv.lock
 	@$(PY) -c '$(FITS)' 2>/dev/null || { found=$$($(PY) -V 2>&1) || found='not to be found'; \
 	  echo "This course needs Python 3.11, 3.12 or 3.13; $(PY) is $$found. Name one that you have: make PY=python3.12 ..." >&2; exit 1; }
 	$(PY) -m venv $(CLEAR) $(V)
@@ -36,10 +36,13 @@ $(V)/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	    && $(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.lock requirements-uv.lock; } \
 	  || { echo 'uv cannot install here; pip does it instead, which takes some minutes.'; \
 	    $(BIN)/python -m pip install -q --require-hashes -r requirements.lock; }
-	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m ipykernel install --sys-prefix --name sagemaker-course --display-name 'SageMaker course' >/dev/null
 	@# Compiled here, because at the first import Python 3.12 and newer would warn of the SDK's docstrings in a learner's cell
 	@$(BIN)/python -W ignore -m compileall -q $(V)/lib/python3*/site-packages/sagemaker $(V)/lib/python3*/site-packages/smdebug_rulesconfig
+	@touch $@
+
+$(V)/.ready: $(V)/.packages pyproject.toml
+	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m ipykernel install --sys-prefix --name sagemaker-course --display-name 'SageMaker course' >/dev/null
 	@touch $@
 
 lab: setup ## Learn: the local account and JupyterLab on the first chapter (PORT=8890 NO_BROWSER=1)
@@ -69,7 +72,7 @@ check: setup ## Lint, types, and whether what is derived still agrees with its s
 	  else echo 'requirements.in could not be resolved again; is a package index within reach?'; test -z "$$CI"; fi
 
 bench: setup ## Measure the local account on this machine
-	@$(BIN)/course bench
+	@$(BIN)/python tests/bench.py
 
 clean: ## Remove what was built: environment, book, runs, caches; the local account (.account) stays
 	rm -rf $(V) _build _runs *.egg-info .pytest_cache .ruff_cache .mypy_cache
