@@ -1,5 +1,6 @@
 """One environment, stated once: what installs it, checks it and describes it agrees."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -20,7 +21,12 @@ LOCKS = ["requirements.lock", "requirements-uv.lock"]
 def pins(file):
     """Return a requirements file's pins as pairs: "moto[server]==5.2.5 ; ..." is moto and 5.2.5."""
     found = re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==([^\s;]+)", (ROOT / file).read_text(), re.M)
-    return {(re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in found}
+    return {(normal(name), version) for name, version in found}
+
+
+def normal(name):
+    """Return the name of a package in the one spelling that indexes use: "jupyter_client" is jupyter-client."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def pythons():
@@ -124,3 +130,24 @@ def test_the_kernel_of_the_course_is_installed():
     from jupyter_client.kernelspec import KernelSpecManager
 
     assert Path(KernelSpecManager().get_kernel_spec("sagemaker-course").argv[0]).parent == Path(sys.executable).parent
+
+
+def imported(path):
+    """Return the modules that a Python file imports, by their first names."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name.split(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.split(".")[0]
+
+
+def test_what_the_project_imports_it_asks_for():
+    files = [
+        path for room in ("helpers", "tests", "datasets", "book", "notebooks") for path in (ROOT / room).rglob("*.py")
+    ]
+    own = {"helpers", "conftest", *(path.stem for path in files)}
+    modules = {name for path in files for name in imported(path)} - own - set(sys.stdlib_module_names)
+    packages = metadata.packages_distributions()
+    asked = {name for name, _ in pins("requirements.in")}
+    unasked = {name for name in modules if not asked & {normal(one) for one in packages.get(name, [])}}
+    assert unasked == set()
