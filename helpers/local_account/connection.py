@@ -52,8 +52,12 @@ def adopt(variables, into=os.environ):
     into.update(variables)
 
 
-def redirect(url):
-    """Send every request of every botocore client, made before or after, to the account at `url`."""
+def redirect(url, absent=None):
+    """Send every request of every botocore client, made before or after, to the account at `url`.
+
+    `absent(url)` returns the exception to raise when nobody listens there; else botocore raises its own, after retries.
+    """
+    from botocore.exceptions import EndpointConnectionError
     from botocore.httpsession import URLLib3Session
 
     release()
@@ -67,7 +71,12 @@ def redirect(url):
         if self not in direct:  # a session like this one, that knows no proxy
             timeout = self._timeout.connect_timeout, self._timeout.read_timeout
             direct[self] = URLLib3Session(timeout=timeout, max_pool_connections=self._max_pool_connections)
-        return send(direct[self], request)
+        try:
+            return send(direct[self], request)
+        except EndpointConnectionError:
+            if absent is None:
+                raise
+            raise absent(url) from None
 
     redirected.original = send
     URLLib3Session.send = redirected

@@ -1,0 +1,123 @@
+"""What in an account is the learner's: found by listing and by tag, never by what a notebook's variables remember."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.exceptions import ClientError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of thing that SageMaker lists."""
+
+    title: str  # "training job", as the console calls one
+    operation: str  # "list_training_jobs"
+    entries: str  # the member of its answer that holds the list
+    name: str  # "TrainingJobName"
+    status: str = ""  # the member that holds an entry's status, if it has one
+
+    @property
+    def arn(self):
+        """The member that holds an entry's ARN."""
+        return self.name.removesuffix("Name") + "Arn"
+
+
+ENDPOINT = Kind("endpoint", "list_endpoints", "Endpoints", "EndpointName", "EndpointStatus")
+CONFIG = Kind("endpoint configuration", "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName")
+MODEL = Kind("model", "list_models", "Models", "ModelName")
+TRAINING = Kind("training job", "list_training_jobs", "TrainingJobSummaries", "TrainingJobName", "TrainingJobStatus")
+PROCESSING = Kind(
+    "processing job", "list_processing_jobs", "ProcessingJobSummaries", "ProcessingJobName", "ProcessingJobStatus"
+)
+RUNNING = ("InProgress", "Stopping")  # the statuses of a job that is not over
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One thing of the learner's in the account."""
+
+    kind: Kind
+    name: str
+    status: str
+    tagged: bool  # False: it has the learner's prefix, but neither the course's tags nor another learner's
+
+    def __str__(self):
+        about = [part for part in (self.status, "" if self.tagged else "without the course's tags") if part]
+        return f"{self.kind.title} {self.name}" + (f" ({', '.join(about)})" if about else "")
+
+
+def standing(course):
+    """Return the learner's endpoints, endpoint configurations, models and running jobs."""
+    found = [thing for kind in (ENDPOINT, CONFIG, MODEL) for thing in of(course, kind)]
+    return found + [thing for status in RUNNING for thing in of(course, TRAINING, StatusEquals=status)]
+
+
+def of(course, kind, **filters):
+    """Return the learner's things of a kind, oldest first.
+
+    A thing is the learner's if its tags say so. One whose name begins as the learner's names do, but that has no such
+    tags, may be anybody's: it is returned with tagged=False, to be told of and not to be touched.
+    """
+    sagemaker = boto3.client("sagemaker")
+    entries = listed(kind, SortBy="CreationTime", SortOrder="Ascending", **filters)
+    with ThreadPoolExecutor(8) as several:
+        tags = list(several.map(lambda entry: _tags(sagemaker, entry[kind.arn]), entries))
+    found = []
+    for entry, tagged in zip(entries, tags, strict=True):
+        ours = all(tagged.get(tag["Key"]) == tag["Value"] for tag in course.tags)
+        if ours or ("learner" not in tagged and entry[kind.name].startswith(f"{course.learner}-")):
+            found.append(Thing(kind, entry[kind.name], entry.get(kind.status, ""), ours))
+    return found
+
+
+def listed(kind, **filters):
+    """Return all entries of the account's list of a kind."""
+    pages = boto3.client("sagemaker").get_paginator(kind.operation).paginate(**filters)
+    return [entry for page in pages for entry in page[kind.entries]]
+
+
+def jobs(course, since=None):
+    """Return the descriptions of the learner's training jobs, oldest first."""
+    sagemaker = boto3.client("sagemaker")
+    filters = {"NameContains": f"{course.learner}-", **({"CreationTimeAfter": since} if since else {})}
+    ours = [thing.name for thing in of(course, TRAINING, **filters) if thing.tagged]
+    return [sagemaker.describe_training_job(TrainingJobName=name) for name in ours]
+
+
+def objects(course):
+    """Return the keys of the learner's objects in the course's bucket: below the prefix, and what jobs left there."""
+    s3, keys = boto3.client("s3"), {}
+    for prefix in [f"{course.prefix}/", *_folders_of_jobs(course)]:
+        try:
+            for page in s3.get_paginator("list_objects_v2").paginate(Bucket=course.bucket, Prefix=prefix):
+                keys |= dict.fromkeys(entry["Key"] for entry in page.get("Contents", []))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchBucket":
+                raise
+    return list(keys)
+
+
+def _folders_of_jobs(course):
+    """Return the prefixes in the bucket that belong to the learner's training jobs alone: those that hold a job's name."""
+    folders = {}
+    for job in jobs(course):
+        name = job["TrainingJobName"]
+        places = [f"{job['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{name}/"]
+        places += [channel["DataSource"].get("S3DataSource", {}).get("S3Uri", "") for channel in job.get("InputDataConfig", [])]
+        for place in map(urlsplit, places):  # "s3://bucket/me-flights/me-flights-2026.../input/code/"
+            before, found, _ = f"{place.path.lstrip('/')}/".partition(f"{name}/")
+            if place.netloc == course.bucket and found:
+                folders[before + found] = None
+    return list(folders)
+
+
+def _tags(sagemaker, arn):
+    try:
+        pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+        return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+            return {"learner": ""}  # it went between the list and the question
+        raise

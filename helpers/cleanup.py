@@ -1,0 +1,86 @@
+"""Leaves nothing behind that costs money: deletes what carries the learner's tags, and proves that it is gone.
+
+Everything is found by asking the account, so that it does not matter what a notebook remembers, or whether it failed.
+What is another learner's is never touched.
+"""
+
+import boto3
+from botocore.exceptions import ClientError, WaiterError
+
+from . import belongings, costs
+from .belongings import CONFIG, ENDPOINT, MODEL, RUNNING, TRAINING
+
+
+def everything(course):
+    """Delete what the learner created: endpoints first, since they cost most; then what they were made of."""
+    if course.keep:
+        return _say_what_stands(course)
+    sagemaker = boto3.client("sagemaker")
+    costs.remember(course)
+    went = [*_stop_jobs(course, sagemaker), *_delete_endpoints(course, sagemaker)]
+    for kind in (CONFIG, MODEL):
+        for thing in _tagged(course, kind):
+            getattr(sagemaker, f"delete_{'endpoint_config' if kind is CONFIG else 'model'}")(**{kind.name: thing.name})
+            went.append(f"{kind.title} {thing.name}: deleted")
+    keys = belongings.objects(course)
+    for at in range(0, len(keys), 1000):
+        batch = {"Objects": [{"Key": key} for key in keys[at : at + 1000]], "Quiet": True}
+        boto3.client("s3").delete_objects(Bucket=course.bucket, Delete=batch)
+    if keys:
+        went.append(f"{len(keys)} objects in s3://{course.bucket}: deleted")
+    print("\n".join(went or ["There was nothing to delete."]))
+    if belongings.jobs(course):
+        print("Finished training jobs and their logs stay: AWS keeps the records, which cost nothing, and bills logs as storage.")
+    return None
+
+
+def left(course):
+    """Return what of the learner's still stands or runs, as a list of sentences; [] proves that nothing is left."""
+    found = [str(thing) for thing in belongings.standing(course)]
+    if keys := belongings.objects(course):
+        found.append(f"{len(keys)} objects in s3://{course.bucket}, {keys[0]} for one")
+    return found
+
+
+def _tagged(course, kind, **filters):
+    return [thing for thing in belongings.of(course, kind, **filters) if thing.tagged]
+
+
+def _stop_jobs(course, sagemaker):
+    running = [thing for status in RUNNING for thing in _tagged(course, TRAINING, StatusEquals=status)]
+    for thing in running:
+        try:
+            sagemaker.stop_training_job(TrainingJobName=thing.name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":  # it ended by itself in between
+                raise
+    for thing in running:
+        sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName=thing.name)
+        yield f"training job {thing.name}: stopped"
+
+
+def _delete_endpoints(course, sagemaker):
+    endpoints = _tagged(course, ENDPOINT)
+    for thing in endpoints:
+        if thing.status in ("Creating", "Updating", "SystemUpdating", "RollingBack"):
+            _let_rest(sagemaker, thing.name)
+        if thing.status != "Deleting":
+            sagemaker.delete_endpoint(EndpointName=thing.name)
+    for thing in endpoints:
+        sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=thing.name)
+        yield f"endpoint {thing.name}: deleted"
+
+
+def _let_rest(sagemaker, name):
+    """Wait until an endpoint is in service or has failed, for AWS deletes none that is on its way."""
+    try:
+        sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name)
+    except WaiterError:
+        pass
+
+
+def _say_what_stands(course):
+    print("KEEP is True: nothing is deleted. What stands:")
+    for thing in belongings.standing(course):
+        print(f"  {thing}" + (f": {costs.hourly(thing.name)}" if thing.kind is ENDPOINT else ""))
+    print("Set KEEP = False in the first cell and run it and this cell again to delete it all.")

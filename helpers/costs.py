@@ -1,0 +1,162 @@
+"""What a chapter costs: seconds that AWS would bill, times the dated rates of datasets/aws. No rate, no figure.
+
+On the local account the seconds are those that this computer took, and nothing is billed.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import boto3
+from botocore.exceptions import ClientError
+
+from . import belongings, prices
+from .tables import Table
+
+USAGE_FILE = "COURSE_USAGE_FILE"  # the variable that names the file in which `course run` reads of deleted endpoints
+WHERE = {"training": "training", "hosting": "an endpoint"}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Seconds on machines."""
+
+    thing: str  # "endpoint me-flights"
+    component: str  # "training" or "hosting", as the price list calls it
+    machine: str  # "ml.m5.large"
+    count: int
+    seconds: float
+    region: str
+
+    @property
+    def usd(self):
+        """What AWS charges for it by the rates we know, or None."""
+        try:
+            return self.count * self.seconds * prices.rate(self.machine, self.component, self.region).usd_per_hour / 3600
+        except prices.NoRate:
+            return None
+
+
+_deleted = []  # usage of endpoints that this kernel's clean-up has deleted
+
+
+def bill(course):
+    """Return what the learner used since the first cell ran, as a table: thing, machine, seconds, USD."""
+    used = usage(course)
+    rows = [[u.thing, f"{u.count} × {u.machine}", round(u.seconds), _dollars(u.usd)] for u in used]
+    known = sum(u.usd for u in used if u.usd is not None)
+    partly = any(u.usd is None for u in used)
+    rows.append(["together", "", round(sum(u.seconds for u in used)), ("at least " if partly else "") + _dollars(known)])
+    return Table(["what", "machine", "seconds", "USD"], rows, notes=[*_notes(course, used)])
+
+
+def usage(course):
+    """Return the learner's usage since the first cell ran: training jobs, endpoints that stand, endpoints that stood."""
+    return [*_training(course), *_endpoints(course), *(u for u in _deleted if u.region == course.region)]
+
+
+def total(used):
+    """Return the USD of a list of usage, and whether every rate is known."""
+    return sum(u.usd or 0 for u in used), all(u.usd is not None for u in used)
+
+
+def remember(course):
+    """Note the endpoints that are about to be deleted, since AWS will not know them afterwards."""
+    ended = _endpoints(course)
+    _deleted.extend(ended)
+    if path := os.environ.get(USAGE_FILE):
+        with open(path, "a") as file:
+            file.writelines(json.dumps(asdict(one)) + "\n" for one in ended)
+
+
+def remembered(path):
+    """Return the usage that a kernel has noted in a file."""
+    try:
+        with open(path) as file:
+            return [Usage(**json.loads(line)) for line in file]
+    except FileNotFoundError:
+        return []
+
+
+def rate_sentence(machine, component, region=prices.REGION):
+    """Return what an instance costs, as a sentence: by the hour, by the day, where, and how we know."""
+    try:
+        rate = prices.rate(machine, component, region)
+    except prices.NoRate as unknown:
+        return str(unknown)
+    by = "price of" if rate.status == "confirmed" else "not confirmed by AWS,"
+    what = f"One {machine} for {WHERE.get(component, component)} costs USD {rate.usd_per_hour:g} per hour"
+    return f"{what}, USD {rate.usd_per_hour * 24:.2f} per day ({region}, {by} {rate.date})."
+
+
+def hourly(endpoint):
+    """Return what an endpoint costs per hour, as words."""
+    described = boto3.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+    region = described["EndpointArn"].split(":")[3]
+    parts = [Usage("", "hosting", machine, count, 3600, region) for machine, count in _machines(described)]
+    machines = " and ".join(f"{part.count} × {part.machine}" for part in parts) or "no machine"
+    if any(part.usd is None for part in parts):
+        return f"{machines}, at a rate that the course does not know"
+    return f"{machines}, USD {sum(part.usd or 0 for part in parts):g} per hour"
+
+
+def _training(course):
+    for job in belongings.jobs(course, since=course.began):
+        machines = job["ResourceConfig"]
+        seconds = job.get("BillableTimeInSeconds")  # of one instance
+        if seconds is None:  # it runs still, or it never started
+            start = job.get("TrainingStartTime")
+            seconds = (_now(course) - start).total_seconds() if start and "TrainingEndTime" not in job else 0
+        yield Usage(
+            f"training job {job['TrainingJobName']}", "training", machines["InstanceType"], machines["InstanceCount"],
+            seconds, course.region,
+        )  # fmt: skip
+
+
+def _endpoints(course):
+    sagemaker, found = boto3.client("sagemaker"), []
+    for thing in belongings.of(course, belongings.ENDPOINT, CreationTimeAfter=course.began):
+        try:
+            described = sagemaker.describe_endpoint(EndpointName=thing.name)
+            machines = _machines(described)
+        except ClientError:
+            continue  # it went in between
+        seconds = max(0, (_now(course) - described["CreationTime"]).total_seconds())
+        if thing.tagged:
+            found += [Usage(f"endpoint {thing.name}", "hosting", *machine, seconds, course.region) for machine in machines]
+    return found
+
+
+def _machines(endpoint):
+    """Return the machines of an endpoint as (type, count), one pair for each variant."""
+    config = boto3.client("sagemaker").describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    current = {v["VariantName"]: v.get("CurrentInstanceCount") for v in endpoint.get("ProductionVariants", [])}
+    return [
+        (variant["InstanceType"], current.get(variant["VariantName"]) or variant["InitialInstanceCount"])
+        for variant in config["ProductionVariants"]
+        if "InstanceType" in variant
+    ]
+
+
+def _now(course):
+    """Return the account's time, which this computer's clock may miss by minutes."""
+    return datetime.now(UTC) + course.clock
+
+
+def _notes(course, used):
+    rates = {(u.machine, u.component): prices.rate(u.machine, u.component, u.region) for u in used if u.usd is not None}
+    for (machine, component), rate in rates.items():
+        how = "" if rate.status == "confirmed" else ", not confirmed by AWS"
+        yield f"{machine} for {WHERE.get(component, component)}: USD {rate.usd_per_hour:g} per hour ({course.region}, {rate.date}{how})."
+    if any(u.usd is None for u in used):
+        yield f"'not known': the course has no rate for this machine in {course.region}; that is not the same as free."
+    if course.region == prices.REGION:
+        storage = prices.price("s3-storage")
+        yield f"Not counted: storage in S3, USD {storage.usd:g} per {storage.unit} ({storage.date}), and requests."
+    if course.account == "local":
+        yield "This is what AWS would charge for these seconds. The local account charges nothing."
+
+
+def _dollars(usd):
+    return "not known" if usd is None else f"{usd:.4f}"

@@ -1,0 +1,248 @@
+"""The one call of a chapter's first cell: which AWS account the code below it means, and that it can be used.
+
+    from helpers import session
+
+    course = session.begin(ACCOUNT, LEARNER, REGION, KEEP)
+
+ACCOUNT "local" is the account of this clone: an AWS endpoint on this computer, started if none runs. ACCOUNT "aws" is
+your own account, with your own credentials. The code that follows is the same for both.
+"""
+
+import os
+import re
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from importlib import metadata
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from . import waiting
+from .local_account import connection, serving
+from .local_account.client import ask
+
+ROOT = Path(__file__).parents[1]
+FOLDER = "COURSE_ACCOUNT_FOLDER"  # the variable that names another local account than the one of this clone
+LEARNER = re.compile(r"[a-z][a-z0-9]{0,15}")
+NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
+LONGEST = 63  # characters of a name in SageMaker
+COURSE = "sagemaker-course"  # the value of the tag `course` on everything that chapters create
+
+
+class CannotBegin(Exception):
+    """The account cannot be used as asked; the sentence says what was found and what to do."""
+
+    def _render_traceback_(self):
+        """Show the sentence alone in a notebook: the way to it would teach nothing."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class NotRunning(CannotBegin):
+    """The local account has gone while a notebook was open."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a chapter needs to know of where it runs."""
+
+    account: str  # "local" or "aws"
+    learner: str  # stands in the name and in the tags of everything that we create
+    region: str
+    keep: bool  # True: the clean-up leaves everything standing
+    role: str  # the ARN of the role that jobs and endpoints work under
+    account_id: str  # twelve digits; twelve zeros are the local account
+    began: datetime  # when the first cell ran first, by the account's clock
+    clock: timedelta  # how far the account's clock is ahead of this computer's
+
+    @property
+    def bucket(self):
+        """The SDK's default bucket of this account and region."""
+        return f"sagemaker-{self.region}-{self.account_id}"
+
+    @property
+    def prefix(self):
+        """Where the learner's objects lie in the bucket."""
+        return f"course/{self.learner}"
+
+    @property
+    def tags(self):
+        """The tags of everything that the learner creates, as AWS wants them: course and learner."""
+        return [{"Key": "course", "Value": COURSE}, {"Key": "learner", "Value": self.learner}]
+
+    def name(self, what):
+        """Return a name of the learner's own: name("flights-tree") is "me-flights-tree"."""
+        name = f"{self.learner}-{what}"
+        if not NAME.fullmatch(name):
+            raise ValueError(f"A name in SageMaker holds letters, digits and hyphens only and ends with no hyphen, not {what!r}.")
+        if len(name) > LONGEST:
+            raise ValueError(f"A name in SageMaker has at most {LONGEST} characters; {name!r} has {len(name)}.")
+        return name
+
+    def uri(self, *parts):
+        """Return a place below the learner's prefix: uri("flights", "train") is "s3://…/course/me/flights/train"."""
+        return "/".join([f"s3://{self.bucket}", self.prefix, *parts])
+
+
+def begin(account="local", learner="me", region="us-east-1", keep=False):
+    """Make this kernel a client of the account, check what can be checked without cost, and return the course.
+
+    It may be called again, with the same arguments or with others: what is created afterwards means the new account.
+    """
+    _check_arguments(account, learner, region, keep)
+    _check_versions()
+    course = _local(learner, region, keep) if account == "local" else _aws(learner, region, keep)
+    print(
+        f"{'The local account' if account == 'local' else 'Your AWS account'} {course.account_id} in {region}. "
+        f"What we create carries the name {learner!r}"
+        + (", and stays after the last section." if keep else ".")
+    )
+    return course
+
+
+def _local(learner, region, keep):
+    folder = Path(os.environ.get(FOLDER) or ROOT / ".account").resolve()
+    serving.up(folder, region=region)
+    variables = serving.variables(folder, region)
+    _own_environment.put_aside(variables)
+    connection.adopt(variables)
+    _forget_sessions()
+    connection.redirect(variables["AWS_ENDPOINT_URL"], _absent)
+    waiting.end_early(variables)
+    role = variables["SAGEMAKER_ROLE_ARN"]
+    now = datetime.fromisoformat(ask(variables, "/status")["Time"])
+    return Course("local", learner, region, keep, role, role.split(":")[4], *_times(now, "local", learner, region))
+
+
+def _aws(learner, region, keep):
+    if _own_environment.put_back():
+        connection.release()
+        waiting.last_as_long_as_asked()
+    os.environ |= {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}
+    # The administrator's defaults come first, so that a defaults file of the learner's own still counts.
+    os.environ.setdefault("SAGEMAKER_ADMIN_CONFIG_OVERRIDE", str(serving.DEFAULTS))
+    os.environ |= {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    _forget_sessions()
+    caller = _caller()
+    role = _role(caller["Arn"])
+    os.environ["SAGEMAKER_ROLE_ARN"] = role
+    now = parsedate_to_datetime(caller["ResponseMetadata"]["HTTPHeaders"]["date"])
+    return Course("aws", learner, region, keep, role, caller["Account"], *_times(now, caller["Account"], learner, region))
+
+
+def _times(now, *where):
+    """Return when this kernel began there, and how far the clock there is ahead, from the time that it is there."""
+    return _began.setdefault(where, now), now - datetime.now(UTC)
+
+
+def _check_arguments(account, learner, region, keep):
+    if account not in ("local", "aws"):
+        raise CannotBegin(f'ACCOUNT must be "local" (nothing is billed) or "aws" (your own account), not {account!r}.')
+    if not isinstance(learner, str) or not LEARNER.fullmatch(learner):
+        raise CannotBegin(
+            f"LEARNER must begin with a letter and hold small letters and digits only, 16 at most, "
+            f'since it goes into names on AWS: "ann7", not {learner!r}.'
+        )
+    regions = boto3.session.Session(region_name="us-east-1").get_available_regions("sagemaker")
+    if region not in regions:
+        raise CannotBegin(f'REGION must be a region that has SageMaker, such as "us-east-1", not {region!r}.')
+    if not isinstance(keep, bool):
+        raise CannotBegin(f"KEEP must be True or False, not {keep!r}.")
+
+
+def _check_versions():
+    wanted = dict(re.findall(r"^(sagemaker|boto3)==(\S+)", (ROOT / "requirements.in").read_text(), re.M))
+    for package, version in wanted.items():
+        try:
+            found = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found = "none"
+        if found != version:
+            raise CannotBegin(
+                f"The course is written for {package} {version}, and this kernel has {found}. Choose the course's own kernel "
+                f"(menu Kernel, Change Kernel), which `make setup` installs. This one is {sys.executable}."
+            )
+
+
+def _caller():
+    """Return who the credentials belong to, which costs nothing, or say what is missing."""
+    try:
+        return boto3.client("sts").get_caller_identity()
+    except NoCredentialsError:
+        raise CannotBegin(
+            "No AWS credentials were found: neither variables (AWS_ACCESS_KEY_ID), nor a profile (AWS_PROFILE, ~/.aws), "
+            "nor a role of this machine. Run `aws configure` or `aws sso login` in a terminal, restart the kernel and run "
+            'this cell again; or set ACCOUNT = "local", which needs none.'
+        ) from None
+    except ClientError as error:
+        raise CannotBegin(
+            f"AWS credentials were found, but AWS refuses them: {error.response['Error']['Message']} "
+            "Renew them (`aws sso login`, or new access keys), restart the kernel and run this cell again."
+        ) from None
+    except BotoCoreError as error:
+        raise CannotBegin(f"AWS could not be asked whose credentials these are: {error}") from None
+
+
+def _role(caller):
+    """Return the ARN of the role for jobs and endpoints: the one that is named, or the one this machine works under."""
+    if role := os.environ.get("SAGEMAKER_ROLE_ARN"):
+        if not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+", role):
+            raise CannotBegin(f"SAGEMAKER_ROLE_ARN must be a role's ARN, arn:aws:iam::123456789012:role/NAME, not {role!r}.")
+        return role
+    # "arn:aws:sts::123456789012:assumed-role/NAME/SageMaker" is a notebook instance of SageMaker under its execution role
+    assumed = re.fullmatch(r"arn:([\w-]+):sts::(\d{12}):assumed-role/([^/]+)/SageMaker", caller)
+    if not assumed:
+        raise CannotBegin(
+            f"Jobs and endpoints need an execution role, and none is known. You are {caller}. Set the variable "
+            "SAGEMAKER_ROLE_ARN to the ARN of a role that SageMaker may assume "
+            "(arn:aws:iam::123456789012:role/NAME), then run this cell again. The course does not create one."
+        )
+    partition, account, name = assumed.groups()
+    with suppress(ClientError):  # only IAM knows the role's path; a role may be forbidden to ask
+        return boto3.client("iam").get_role(RoleName=name)["Role"]["Arn"]
+    return f"arn:{partition}:iam::{account}:role/{name}"
+
+
+def _forget_sessions():
+    """Let boto3 and the SDK make their sessions and clients anew, for the environment as it is now."""
+    boto3.DEFAULT_SESSION = None
+    if cached := sys.modules.get("sagemaker.core.utils.utils"):
+        cached.SageMakerClient.reset()
+        cached.SingletonMeta._instances.clear()  # its client of CloudWatch Logs has no reset of its own
+
+
+def _absent(url):
+    """Return what to raise when nobody listens at the local account's URL."""
+    return NotRunning(f"The local account at {url} is not running any more. Run the first cell again: it starts the account.")
+
+
+class _OwnEnvironment:
+    """The learner's own variables, put aside while the local account is used."""
+
+    def __init__(self):
+        self.kept = None  # {name: value}; None while they are in their place
+        self.set = ()
+
+    def put_aside(self, variables):
+        """Remember what the local account's `variables` are about to replace."""
+        self.set = {*self.set, *variables}
+        if self.kept is None:
+            names = {*connection.forgotten(os.environ), *variables}
+            self.kept = {name: os.environ[name] for name in names if name in os.environ}
+
+    def put_back(self):
+        """Restore the learner's variables; return whether they had been put aside."""
+        if self.kept is None:
+            return False
+        for name in {*connection.forgotten(os.environ), *self.set}:
+            os.environ.pop(name, None)
+        os.environ.update(self.kept)
+        self.kept, self.set = None, ()
+        return True
+
+
+_own_environment = _OwnEnvironment()
+_began = {}  # when the first cell ran first, by account, learner and region

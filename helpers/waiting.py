@@ -1,0 +1,63 @@
+"""Waiting that ends with the work: on the local account, the sleeps between two looks at a status end when there is news.
+
+On AWS a job takes minutes, and the SDK looks every 5 to 30 seconds. Here a job takes seconds, and most of the time would
+be slept away. A sleep that the SDK asks for lasts as long as it says, unless the account announces a change; nothing else
+of the waiting changes, and every other sleep is left alone. boto3's waiters, which count their looks, need none of this:
+the account holds its answer to a waiter until there is something to say.
+"""
+
+import sys
+import threading
+import time
+from http.client import HTTPException
+
+from .local_account.client import ask
+
+SDK = "sagemaker."  # the modules whose sleeps are waits for a change of status
+PAUSE = 0.05  # seconds of a sleep at least: 20 looks a second at most
+HELD = 20  # seconds that one question for news is held
+
+_sleep = getattr(time.sleep, "original", time.sleep)
+
+
+class News:
+    """The account's count of changes, as far as this thread has seen it."""
+
+    def __init__(self, variables):
+        self.variables, self.seen = variables, threading.local()
+
+    def sleep(self, seconds):
+        """Sleep until the account announces something new, `seconds` at most."""
+        end = time.monotonic() + seconds
+        _sleep(min(PAUSE, seconds))
+        while (rest := end - time.monotonic()) > 0:
+            try:
+                count = self.count(min(rest, HELD))
+            except (OSError, HTTPException, ValueError):  # no account answers; whoever waits will find out at the next look
+                return _sleep(max(0, end - time.monotonic()))
+            if count != getattr(self.seen, "count", None):
+                self.seen.count = count
+                return None
+        return None
+
+    def count(self, seconds):
+        """Return the account's count, at once if this thread has not seen it yet, else after `seconds` at most."""
+        since = getattr(self.seen, "count", -1)
+        return ask(self.variables, "/changes", timeout=seconds + 10, since=since, seconds=seconds)["Count"]
+
+
+def end_early(variables):
+    """Let the waits of AWS's code end with the news of the account whose client has these `variables`."""
+    news = News(variables)
+
+    def sleep(seconds):
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        return news.sleep(seconds) if caller.startswith(SDK) else _sleep(seconds)
+
+    sleep.original = _sleep
+    time.sleep = sleep
+
+
+def last_as_long_as_asked():
+    """Undo `end_early`."""
+    time.sleep = _sleep
