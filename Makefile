@@ -48,8 +48,9 @@ $(V)/.ready: $(V)/.packages pyproject.toml
 lab: setup ## Learn: the local account and JupyterLab on the first chapter (PORT=8890 NO_BROWSER=1)
 	@$(BIN)/course lab $(if $(PORT),--port $(PORT)) $(if $(NO_BROWSER),--no-browser)
 
-test: setup ## Run all tests, the chapters among them
+test: setup ## Run all tests, execute every chapter and compare its outputs with the stored ones
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/sanitize.cfg notebooks
 
 course: setup ## Execute every chapter from an empty account into _runs/, and say what was left behind
 	@$(BIN)/course run
