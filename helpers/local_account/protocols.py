@@ -1,7 +1,7 @@
 """AWS's protocols: a request becomes an operation with its parameters, a result or an error becomes a response.
 
-botocore speaks them from the client's side: it writes requests and reads responses. For JSON and CBOR its writer and its
-reader know no direction, so the same two serve here; for the query protocol, whose requests are forms and whose
+botocore speaks them from the client's side: it writes requests and reads responses. For JSON and CBOR its writer and
+its reader know no direction, so the same two serve here; for the query protocol, whose requests are forms and whose
 responses are XML, the other direction is written below. Which operations there are, and the names and types of their
 members, come from botocore's model of the service.
 """
@@ -38,7 +38,10 @@ async def answer(request, service, room):
         if named is None:
             raise AwsError(f"The action {name} is not valid for this web service.", UNKNOWN[protocol])
         parameters = _checked(members, named.input_shape, service) if named.input_shape else {}
-        return write(perform(room, name, parameters), named, protocol)
+        result = perform(room, name, parameters)
+        if inspect.isawaitable(result):
+            result = await result
+        return write(result or {}, named, protocol)
     except AwsError as error:
         return write_error(error, service, protocol)
 
@@ -52,7 +55,7 @@ def perform(room, name, parameters):
     for parameter in parameters:
         if parameter not in taken:
             raise LocalLimit(f"The local account has {name}, but not its parameter {parameter}.")
-    return method(**parameters) or {}
+    return method(**parameters)
 
 
 def protocol_of(request):
@@ -97,7 +100,7 @@ UNKNOWN = {  # what AWS calls an operation that the service does not have
 }
 
 
-INVALID = {  # the code under which a service reports a request that breaks a rule of its model, where it is not ValidationException
+INVALID = {  # the code of a request that breaks a rule of the model, where it is not ValidationException
     "iam": "ValidationError",
     "sts": "ValidationError",
     "cloudwatch": "InvalidParameterValue",
@@ -129,7 +132,9 @@ def _unflattened(form, shape, prefix):
         return _counted(form, lambda number: _unflattened(form, shape.member, f"{dot}{inside}{number}"))
     if shape.type_name == "map":
         inside = dot if shape.serialization.get("flattened") else f"{dot}entry."
-        key, value = (part.serialization.get("name", name) for part, name in ((shape.key, "key"), (shape.value, "value")))
+        key, value = (
+            part.serialization.get("name", name) for part, name in ((shape.key, "key"), (shape.value, "value"))
+        )
         pairs = _counted(
             form,
             lambda number: (

@@ -7,7 +7,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import lru_cache
 
 from botocore.utils import parse_timestamp
@@ -186,10 +186,7 @@ def _like_arn(value, pattern):
 
 
 def _date(text):
-    return datetime.fromtimestamp(float(text), UTC) if re.fullmatch(r"\d+(\.\d+)?", text) else _aware(parse_timestamp(text))
-
-
-def _aware(moment):
+    moment = parse_timestamp(text)  # "2026-03-01T00:00:00Z" or seconds since 1970
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

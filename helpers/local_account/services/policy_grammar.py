@@ -20,7 +20,9 @@ class Statement:
     """One statement of a policy, and where it stands."""
 
     policy: str  # the policy's name
-    kind: str  # "role", "user-managed", "aws-managed", "resource" or "none", as the simulation tells where it comes from
+    kind: (
+        str  # "role", "user-managed", "aws-managed", "resource" or "none", as the simulation tells where it comes from
+    )
     version: str  # of the policy language; only "2012-10-17" knows variables
     body: Mapping
     start: tuple  # line and column in the document, counted from 1
@@ -48,7 +50,11 @@ def _read(text, name, kind, check_statement):
         document = json.loads(text)
     except ValueError:
         raise MalformedPolicyDocument("This policy contains invalid Json") from None
-    if not isinstance(document, dict) or document.keys() - {"Version", "Id", "Statement"} or "Statement" not in document:
+    if (
+        not isinstance(document, dict)
+        or document.keys() - {"Version", "Id", "Statement"}
+        or "Statement" not in document
+    ):
         raise MalformedPolicyDocument("Syntax errors in policy.")
     if document.get("Version", "2008-10-17") not in ("2012-10-17", "2008-10-17"):
         raise MalformedPolicyDocument("The policy must contain a valid version string")
@@ -68,6 +74,7 @@ def listed(value):
     return value if isinstance(value, list) else [value]
 
 
+NO_VENDOR = "Actions/Conditions must be prefaced with a vendor, e.g., iam, sdb, ec2, etc."
 MEMBERS = {
     *("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction"),
     *("Resource", "NotResource", "Condition"),
@@ -79,7 +86,8 @@ def _check_statement(body):
         raise MalformedPolicyDocument("Syntax errors in policy.")
     if not re.fullmatch(r"[0-9A-Za-z]*", str(body.get("Sid", ""))):
         raise MalformedPolicyDocument(
-            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
+            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression "
+            "[0-9A-Za-z]*"
         )
     if ("Action" in body) == ("NotAction" in body):
         raise MalformedPolicyDocument("Policy statement must contain actions.")
@@ -88,7 +96,7 @@ def _check_statement(body):
             raise MalformedPolicyDocument("Syntax errors in policy.")
     for action in listed(body.get("Action", body.get("NotAction"))):
         if action != "*" and not re.fullmatch(r"[a-zA-Z0-9-]+:[\w*?-]+", action):
-            raise MalformedPolicyDocument("Actions/Conditions must be prefaced with a vendor, e.g., iam, sdb, ec2, etc.")
+            raise MalformedPolicyDocument(NO_VENDOR)
     _check_conditions(body.get("Condition", {}))
 
 
@@ -115,7 +123,7 @@ def _check_conditions(conditions):
             raise MalformedPolicyDocument(f"Invalid Condition type : {operator}.")
         for key, values in keys.items():
             if ":" not in key:
-                raise MalformedPolicyDocument("Actions/Conditions must be prefaced with a vendor, e.g., iam, sdb, ec2, etc.")
+                raise MalformedPolicyDocument(NO_VENDOR)
             if not all(isinstance(value, str | bool | int | float) for value in listed(values)):
                 raise MalformedPolicyDocument("Syntax errors in policy.")
 
@@ -154,7 +162,9 @@ def _check_principals(body):
         for name in listed(names):
             if kind not in ("AWS", "Service", "Federated", "CanonicalUser") or not isinstance(name, str) or not name:
                 raise MalformedPolicyDocument(f'Invalid principal in policy: "{kind}":"{name}"')
-            if kind == "AWS" and not re.fullmatch(r"\*|\d{12}|arn:aws[\w-]*:(iam|sts)::\d{12}:\S+|A[A-Z]{3}\w{16,}", name):
+            if kind == "AWS" and not re.fullmatch(
+                r"\*|\d{12}|arn:aws[\w-]*:(iam|sts)::\d{12}:\S+|A[A-Z]{3}\w{16,}", name
+            ):
                 raise MalformedPolicyDocument(f'Invalid principal in policy: "AWS":"{name}"')
 
 
@@ -165,7 +175,7 @@ def _check_resources(body):
     if not resources:
         raise MalformedPolicyDocument("Policy statement must contain resources.")
     for resource in resources:
-        if resource != "*" and not re.fullmatch(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.+|\*.*", resource, re.DOTALL):
+        if resource != "*" and not re.fullmatch(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.*|\*.*", resource, re.DOTALL):
             raise MalformedPolicyDocument(f'Resource {resource} must be in ARN format or "*".')
 
 
