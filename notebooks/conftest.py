@@ -1,4 +1,4 @@
-"""`pytest --nbval notebooks` executes the chapters in an account of their own, empty at first, which ends with the tests."""
+"""`pytest --nbval notebooks` executes the chapters in a new account of their own, which ends with the tests."""
 
 import os
 import shutil
