@@ -52,7 +52,7 @@ def create_training_job(account, region, request):
     """Check what can be known before a job starts, then start it."""
     _refuse_taken(account, TRAINING, region, request)
     _refuse_role(account, request["RoleArn"])
-    account.training.refuse(request)
+    account.training.refuse(request, region)
     record = lifecycle.create(account, TRAINING, region, request, **account.training.first(request))
     account.training.start(record)
     return {"TrainingJobArn": record["TrainingJobArn"]}
