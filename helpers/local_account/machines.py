@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import secrets
 import selectors
 import shutil
 import subprocess
@@ -190,6 +191,7 @@ class Machine:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         make_python(self.root / "opt/python", {"url": account.url, **self.hosts})
         (self.root / "opt/course").symlink_to(sys.prefix)
+        (self.root / "opt/sdk_defaults.yaml").symlink_to(Path(__file__).parents[1] / "sdk_defaults.yaml")
 
     def path(self, path):
         """Return where a path of the container lies, as `/opt/ml/model`."""
@@ -202,8 +204,7 @@ class Machine:
             for name, value in os.environ.items()
             if name in KEPT or name.startswith(KEPT_PREFIXES) or name.upper() == "ALL_PROXY"
         }
-        defaults = Path(__file__).parents[1] / "sdk_defaults.yaml"
-        account = self.account
+        account, defaults = self.account, self.root / "opt/sdk_defaults.yaml"
         return {
             **kept,
             **_pip_configuration(),
@@ -231,6 +232,16 @@ class Machine:
         """Remove the private root; what runs on the machine must have ended."""
         _remove(self.root)
         self.record.unlink(missing_ok=True)
+
+
+def addresses(count):
+    """Return the addresses of a job's hosts, by name: algo-1, algo-2 and on.
+
+    On Linux, where all of 127.0.0.0/8 is this computer, each host has an address of its own and each job a network of its
+    own, so that hosts may listen on the same port. macOS has 127.0.0.1 alone.
+    """
+    network = f"127.{secrets.randbelow(254) + 1}.{secrets.randbelow(256)}"
+    return {f"algo-{n}": f"{network}.{n}" if sys.platform == "linux" else "127.0.0.1" for n in range(1, count + 1)}
 
 
 def sweep(account):

@@ -13,7 +13,7 @@ class Relocation:
 
     def __init__(self, root, paths=("/opt/ml",)):
         self.root = str(root)
-        self.outside = re.compile(re.escape(self.root) + r"(?=/|\b)")
+        self.outside = re.compile(re.escape(self.root) + r"(?:/|(?![\w-]))")
         # A whole path only: not the tail of another (/mnt/opt/ml), nor the head of another name (/opt/ml-tools, /opt/ml.old).
         named = "|".join(re.escape(path.rstrip("/")) for path in sorted(paths, key=len, reverse=True))
         pattern = rf"(?:(?<=://)|(?<![\w.\-/~}})]))(?:{named})(?!\.?[\w\-])"
@@ -26,7 +26,7 @@ class Relocation:
 
     def outward(self, text):
         """Return the text with the private root's paths as the container has them."""
-        return self.outside.sub("", text) if self.root in text else text
+        return self.outside.sub("/", text) if self.root in text else text
 
     def file(self, path):
         """Rewrite the paths in a text file; leave a binary file as it is."""

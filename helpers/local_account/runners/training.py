@@ -1,0 +1,377 @@
+"""A training job: machines get data and a program, the program runs, the model goes to S3, the machines are gone."""
+
+import json
+import queue
+import sys
+import threading
+import time
+import traceback
+
+from .. import images
+from ..machines import Machine, addresses, sweep
+from . import artifacts, channels, training_limits
+from .failure import Failure, algorithm_error, client_error
+from .start import command, install, program
+from .training_metrics import Metrics, of_xgboost, shown
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+GRACE = 120  # seconds between SIGTERM and SIGKILL
+DAY = 24 * 3600  # seconds; MaxRuntimeInSeconds where none is given
+CUT_OFF = "The local account was stopped while this job ran."
+FINISHED = ("Completed", "Failed", "Stopped")
+
+# The message of a status changes while it lasts; the last one stays in SecondaryStatusTransitions.
+STARTING = ("Starting", "Starting the training job")
+LAUNCHING = ("Starting", "Launching requested ML instances")
+PREPARING = ("Starting", "Preparing the instances for training")
+DOWNLOADING = ("Downloading", "Downloading input data")
+PULLING = ("Training", "Downloading the training image")
+TRAINING = ("Training", "Training image download completed. Training in progress.")
+UPLOADING = ("Uploading", "Uploading generated training model")
+STOPPING = ("Stopping", "Stopping the training job")
+COMPLETED = ("Completed", "Training job completed")
+FAILED = ("Failed", "Training job failed")
+STOPPED = ("Stopped", "Training job stopped")
+EXCEEDED = ("MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided")
+
+
+class Training:
+    """The training jobs of an account: each runs in a thread of its own, and tells in its record how far it is."""
+
+    def __init__(self, account):
+        self.account, self.jobs = account, {}
+
+    def refuse(self, request, region=None):
+        """Raise if a request cannot work, or asks for what the local account cannot honour."""
+        training_limits.check(request)
+        for channel in request.get("InputDataConfig", []):
+            uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+            channels.require(self.account, region or self.account.region, request["RoleArn"], uri)
+
+    def first(self, request):
+        """Return what the record of a new job says, beside what was asked for."""
+        switches = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
+        return {
+            **{switch: request.get(switch, False) for switch in switches},
+            "StoppingCondition": {"MaxRuntimeInSeconds": DAY, **request.get("StoppingCondition", {})},
+            **moved({"SecondaryStatusTransitions": []}, STARTING, self.account.clock.now()),
+        }
+
+    def start(self, record):
+        """Run the job of a new record; returns at once."""
+        job = Job(self.account, record, self.forget)
+        self.jobs[record["_Region"], record["TrainingJobName"]] = job
+        job.thread.start()
+
+    def stop(self, record):
+        """Ask a job to end, as StopTrainingJob does; its record says Stopping already."""
+        job = self.jobs.get((record["_Region"], record["TrainingJobName"]))
+        if job:
+            job.stop()
+
+    def running(self):
+        """Return the names of the jobs that have not ended."""
+        return [name for _, name in list(self.jobs)]
+
+    def recover(self):
+        """Set right what a sudden death left behind: no job of before runs any more, and its machines are removed."""
+        sweep(self.account)
+        for record in self.account.records.all("TrainingJob"):
+            if record["TrainingJobStatus"] not in FINISHED:
+                finish(self.account, record, "Failed", FAILED, FailureReason=CUT_OFF)
+
+    def close(self):
+        """End every job, since the account is stopped."""
+        jobs = list(self.jobs.values())
+        for job in jobs:
+            job.cut_off()
+        for job in jobs:
+            job.thread.join(10)
+
+    def forget(self, job):
+        """Let go of a job that has ended."""
+        self.jobs.pop((job.region, job.name), None)
+
+
+class Job:
+    """One run of a training job, from the first machine to the last file."""
+
+    def __init__(self, account, record, ended):
+        self.account, self.request, self.ended = account, record, ended
+        self.name, self.region = record["TrainingJobName"], record["_Region"]
+        self.machines, self.processes, self.checkpoints, self.logs = [], {}, [], []
+        self.events = queue.Queue()  # ("ended", host, exit code), ("stop",), ("cut off",)
+        self.stopping = self.exceeded = self.gone = False
+        self.began = 0.0
+        self.metrics = Metrics(account, self.region, self.name, self.definitions())
+        self.thread = threading.Thread(target=self.run, name=f"training-{self.name}", daemon=True)
+
+    def run(self):
+        """Run the job to its end, whatever happens."""
+        outcome, reason = "Completed", None
+        try:
+            self.work()
+        except Failure as failure:
+            outcome, reason = "Failed", str(failure)
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            outcome, reason = "Failed", f"InternalServerError: the local account failed: {type(error).__name__}: {error}"
+        try:
+            self.release()
+            self.finish(outcome, reason)
+        finally:
+            self.ended(self)
+
+    def work(self):
+        """Do what SageMaker does for a training job, in its order."""
+        self.say(LAUNCHING)
+        self.launch()
+        self.say(PREPARING)
+        self.prepare()
+        self.say(DOWNLOADING, TrainingStartTime=self.account.clock.now())
+        self.download()
+        self.say(PULLING)
+        self.pull()
+        self.say(TRAINING)
+        failure = self.train()
+        if self.gone:
+            return
+        self.say(UPLOADING)
+        self.upload(failure)
+        if failure:
+            raise failure
+
+    def launch(self):
+        """Start the machines, algo-1 and on: each a private root with a Python of its own."""
+        hosts = addresses(self.request["ResourceConfig"]["InstanceCount"])
+        for _ in hosts:
+            self.machines.append(Machine(self.account, self.region, ["/opt/ml", self.checkpoint_path()], hosts))
+        self.hosts = sorted(hosts)
+
+    def prepare(self):
+        """Make the folders that a program finds, and write down for it what the request says."""
+        for host, machine in zip(self.hosts, self.machines, strict=True):
+            for folder in ("input/config", "input/data", "model", "output/data", "code"):
+                machine.path(f"/opt/ml/{folder}").mkdir(parents=True, exist_ok=True)
+            inward = machine.relocation.inward
+            values = {name: inward(value) for name, value in self.request.get("HyperParameters", {}).items()}
+            write(machine, "hyperparameters", values)
+            write(machine, "inputdataconfig", channels.described(self.request))
+            write(machine, "resourceconfig", self.resources(host))
+            if "CheckpointConfig" in self.request:
+                place = str(machine.path(self.checkpoint_path()))
+                write(machine, "checkpointconfig", {**self.request["CheckpointConfig"], "LocalPath": place})
+
+    def resources(self, host):
+        """Return what /opt/ml/input/config/resourceconfig.json says: who am I, and who else is there."""
+        kind = self.request["ResourceConfig"]["InstanceType"]
+        group = {"instance_group_name": "homogeneousCluster", "instance_type": kind, "hosts": self.hosts}
+        return {
+            "current_host": host,
+            "current_instance_type": kind,
+            "current_group_name": "homogeneousCluster",
+            "hosts": self.hosts,
+            "instance_groups": [group],
+            "network_interface_name": "eth0",
+        }
+
+    def download(self):
+        """Bring the channels, and checkpoints of an earlier run, to the machines."""
+        default = self.request["AlgorithmSpecification"]["TrainingInputMode"]
+        self.began = time.monotonic()
+        found = [(channel, channels.objects(self.account, channel)) for channel in self.request.get("InputDataConfig", [])]
+        room = self.request["ResourceConfig"]["VolumeSizeInGB"]
+        for number, machine in enumerate(self.machines):
+            shares = [(channel, channels.share(things, channel, number, len(self.machines))) for channel, things in found]
+            size = sum(thing.size for _, things in shares for thing in things)
+            if size > room * 2**30:
+                raise client_error(f"Data download failed:{size / 2**30:.1f} GB do not fit on a volume of {room} GB")
+            for channel, things in shares:
+                name = channel["ChannelName"]
+                folder = machine.path(f"/opt/ml/input/data/{name}")
+                read_only = channel.get("InputMode", default) == "FastFile"
+                channels.download(self.account, self.request["RoleArn"], things, folder, read_only)
+                if channels.is_code(name, command(self.request)):
+                    machine.relocation.tree(folder)
+                self.heed_stop()
+        if "CheckpointConfig" in self.request:
+            for machine in self.machines:
+                sync = artifacts.Checkpoints(self.account, self.request, machine, self.checkpoint_path())
+                self.checkpoints.append(sync)
+                sync.begin()
+
+    def pull(self):
+        """Find what stands for the image, and put its `train` on the machines."""
+        image = self.request["AlgorithmSpecification"]["TrainingImage"]
+        runtime = images.runtime(image, self.region)
+        if runtime is None:
+            raise Failure(images.cannot_pull(image, self.region))
+        for machine in self.machines:
+            install(machine, self.request)
+
+    def train(self):
+        """Run the program on every machine until all have ended; return the failure of the first that failed, if any."""
+        self.heed_stop()
+        limit, deadline = self.began + self.request["StoppingCondition"]["MaxRuntimeInSeconds"], None
+        epoch = int(self.account.clock.now().timestamp())
+        for host, machine in zip(self.hosts, self.machines, strict=True):
+            log = self.account.logs.open(LOG_GROUP, f"{self.name}/{host}-{epoch}", self.region)
+            self.logs.append(log)
+            self.processes[host] = machine.run(
+                command(self.request) or ["train"],
+                {**self.request.get("Environment", {}), **self.environment()},
+                on_line=lambda line, log=log: self.hear(log, shown(line)),
+                on_end=lambda code, host=host: self.events.put(("ended", host, code)),
+            )
+        failure, left = None, set(self.hosts)
+        while left:
+            until = deadline if self.stopping or self.exceeded else limit
+            try:
+                event, *facts = self.events.get(timeout=max(0, until - time.monotonic()) if until else None)
+            except queue.Empty:
+                event, facts = "late", []
+            match event:
+                case "ended":
+                    host, code = facts
+                    left.discard(host)
+                    if code != 0 and not (self.stopping or self.exceeded or self.gone or failure):
+                        failure = algorithm_error(self.machines[self.hosts.index(host)], code)
+                        self.kill()  # a job fails with its first host
+                case "stop" | "late" if not (self.stopping or self.exceeded):
+                    self.stopping, self.exceeded = event == "stop", event == "late"
+                    deadline = time.monotonic() + GRACE
+                    for process in self.processes.values():
+                        process.terminate()
+                case "late":
+                    deadline = None
+                    self.kill()
+                case "cut off":
+                    self.gone = True
+                    self.kill()
+        return failure
+
+    def upload(self, failure):
+        """Send what the program has left; the model of a program that failed is not kept."""
+        for sync in self.checkpoints:
+            sync.end()
+        if not failure:
+            artifacts.upload(self.account, self.request, self.machines, "/opt/ml/model", "model")
+        artifacts.upload(self.account, self.request, self.machines, "/opt/ml/output/data", "output")
+
+    def release(self):
+        """End and remove what there still is of the job."""
+        self.kill()
+        for process in self.processes.values():
+            process.wait()
+        for sync in self.checkpoints:
+            sync.ended.set()
+        for log in self.logs:
+            log.close()
+        for machine in self.machines:
+            machine.remove()
+
+    def finish(self, outcome, reason):
+        """Write the end of the job into its record; a job that was to stop is Stopped, however it ended."""
+        with self.account.records.lock:
+            record = self.account.records.get("TrainingJob", self.region, self.name)
+            if record is None:
+                return
+            members = {"FinalMetricDataList": self.metrics.final() or None}
+            if outcome == "Completed":
+                members["ModelArtifacts"] = {"S3ModelArtifacts": artifacts.model_uri(self.request)}
+            if self.gone:
+                finish(self.account, record, "Failed", FAILED, FailureReason=CUT_OFF, **members)
+            elif record["TrainingJobStatus"] == "Stopping":
+                finish(self.account, record, "Stopped", STOPPED, **members)
+            elif outcome == "Failed":
+                finish(self.account, record, "Failed", FAILED, FailureReason=reason, **members)
+            elif self.exceeded:
+                finish(self.account, record, "Stopped", EXCEEDED, **members)
+            else:
+                finish(self.account, record, "Completed", COMPLETED, **members)
+
+    def stop(self):
+        """End the program: SIGTERM, and SIGKILL when it has had its time."""
+        self.say(STOPPING)
+        self.events.put(("stop",))
+
+    def cut_off(self):
+        """End the program at once, since the account ends."""
+        self.events.put(("cut off",))
+
+    def heed_stop(self):
+        """Leave the download early if the job is to stop."""
+        for event, *_ in list(self.events.queue):
+            if event in ("stop", "cut off"):
+                self.gone = event == "cut off"
+                raise Failure("The job was stopped.")
+
+    def kill(self):
+        """End every program of the job."""
+        for process in self.processes.values():
+            process.kill()
+
+    def hear(self, log, line):
+        """Take a line of a program's output."""
+        log.write(line)
+        self.metrics.read(line)
+
+    def say(self, status, **members):
+        """Write into the record how far the job is."""
+        with self.account.records.lock:
+            record = self.account.records.get("TrainingJob", self.region, self.name)
+            if record and record["TrainingJobStatus"] not in FINISHED:
+                if record["TrainingJobStatus"] == "Stopping":
+                    status = STOPPING
+                now = self.account.clock.now()
+                members = {**moved(record, status, now), **members}
+                self.account.records.change("TrainingJob", self.region, self.name, LastModifiedTime=now, **members)
+
+    def environment(self):
+        """Return the variables by which a program knows its job."""
+        return {
+            "TRAINING_JOB_NAME": self.name,
+            "TRAINING_JOB_ARN": self.request["TrainingJobArn"],
+            "AWS_REGION": self.region,
+        }
+
+    def checkpoint_path(self):
+        """Return where the program keeps its checkpoints."""
+        return self.request.get("CheckpointConfig", {}).get("LocalPath", "/opt/ml/checkpoints").rstrip("/")
+
+    def definitions(self):
+        """Return the metrics to look for: those of the request, and those of XGBoost's algorithm where it runs."""
+        asked = self.request["AlgorithmSpecification"].get("MetricDefinitions", [])
+        return asked + (of_xgboost() if program(self.request) == "xgboost_algorithm" else [])
+
+
+def moved(record, status, now):
+    """Return the members of a record that say its secondary status: the old one ends where the new one begins."""
+    name, message = status
+    *before, last = record["SecondaryStatusTransitions"] or [None]
+    if last and last["Status"] == name:
+        return {"SecondaryStatusTransitions": [*before, {**last, "StatusMessage": message}]}
+    entry = {"Status": name, "StartTime": now, "StatusMessage": message}
+    ended = [{**last, "EndTime": now}] if last else []
+    return {"SecondaryStatus": name, "SecondaryStatusTransitions": [*before, *ended, entry]}
+
+
+def finish(account, record, outcome, status, **members):
+    """Write the final status of a job, with its times, unless it has one."""
+    with account.records.lock:
+        record = account.records.get("TrainingJob", record["_Region"], record["TrainingJobName"])
+        if record is None or record["TrainingJobStatus"] in FINISHED:
+            return
+        now = account.clock.now()
+        members |= moved(record, status, now) | {"TrainingJobStatus": outcome, "LastModifiedTime": now}
+        members["SecondaryStatusTransitions"][-1]["EndTime"] = now
+        members["TrainingEndTime"] = now
+        if "TrainingStartTime" in record:
+            seconds = int(-(-(now - record["TrainingStartTime"]).total_seconds() // 1))  # a second begun is a second
+            members |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+        account.records.change("TrainingJob", record["_Region"], record["TrainingJobName"], **members)
+
+
+def write(machine, name, content):
+    """Write one of the files in /opt/ml/input/config."""
+    machine.path(f"/opt/ml/input/config/{name}.json").write_text(json.dumps(content))
