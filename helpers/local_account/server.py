@@ -15,7 +15,7 @@ from starlette.responses import Response
 from . import signatures
 from .account import Account
 from .errors import AwsError
-from .services import cloudwatch, course, iam, logs, other, s3, sagemaker, sagemaker_runtime, sts
+from .services import cloudwatch, course, iam, logs, other, s3, sagemaker, sts
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 SERVICES = {  # by the service that a signature names
@@ -49,8 +49,10 @@ class Door:
         """Return the response to a request."""
         refuse_foreign(request)
         caller = await signatures.caller_of(request, self.account)
-        if caller.service == "sagemaker":
-            serve = sagemaker_runtime.serve if request.url.path.startswith("/endpoints/") else sagemaker.serve
+        if caller.service == "sagemaker" and request.url.path.startswith("/endpoints/"):
+            from .services.sagemaker_runtime import serve  # its HTTP client is costly to import
+        elif caller.service == "sagemaker":
+            serve = sagemaker.serve
         else:
             serve = SERVICES.get(caller.service, other.serve)
         return await serve(request, self.account, caller)

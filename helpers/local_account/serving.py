@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -52,10 +53,12 @@ def find(folder):
     if not _held(folder):
         return None
     until = time.monotonic() + READY
-    while time.monotonic() < until and _held(folder):  # it may be just starting
+    while time.monotonic() < until and _held(folder):  # it may be just starting, or just dying
         try:
-            return json.loads((folder / "server.json").read_text())
-        except (FileNotFoundError, ValueError):
+            place = json.loads((folder / "server.json").read_text())
+            socket.create_connection(("127.0.0.1", place["Port"]), timeout=5).close()
+            return place
+        except (OSError, ValueError):
             time.sleep(0.02)
     return None
 
