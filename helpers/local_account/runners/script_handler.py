@@ -3,9 +3,7 @@
 import importlib.metadata
 import json
 import os
-import shutil
 import sys
-import tarfile
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -119,29 +117,15 @@ DEFAULTS = {"scikit-learn": ScikitLearnDefaults, "xgboost": XGBoostDefaults}
 
 
 def code_dir(model_dir):
-    """Return the folder of the script: SAGEMAKER_SUBMIT_DIRECTORY, an archive in S3 or a folder; else code/ of the model."""
+    """Return the folder of the script: as SAGEMAKER_SUBMIT_DIRECTORY says, else code/ of the model."""
     place = os.environ.get("SAGEMAKER_SUBMIT_DIRECTORY")
     if not place:
         return model_dir / "code"
     if place.startswith("s3://"):
-        return fetched(place, model_dir.parent / "code")
+        return model_dir.parent / "code"  # where the platform has unpacked it
     if "://" in place:
         raise ValueError(f"SAGEMAKER_SUBMIT_DIRECTORY={place}: an endpoint reads code from S3 or from its model's archive")
     return Path(place)
-
-
-def fetched(uri, folder):
-    """Fetch the archive of code from S3 and unpack it."""
-    import boto3
-
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    archive = folder.with_suffix(".tar.gz")
-    boto3.client("s3").download_file(bucket, key, str(archive))
-    shutil.rmtree(folder, ignore_errors=True)
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
-    archive.unlink()
-    return folder
 
 
 def refuse_missing_requirements(path):

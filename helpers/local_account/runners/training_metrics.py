@@ -31,7 +31,7 @@ def shown(line):
 def of_xgboost():
     """Return the metric definitions that come with XGBoost's algorithm."""
     return [
-        {"Name": f"validation:{name}", "Regex": rf".*\[[0-9]+\].*#011validation-{re.escape(name)}:(\S+)"}
+        {"Name": f"validation:{name}", "Regex": rf".*\[[0-9]+\].*#011validation-{re.escape(name)}:([^\s#]+)"}
         for name in XGBOOST_METRICS
     ]
 

@@ -8,20 +8,25 @@ import logging
 import os
 import re
 import signal
+import socket
 import sys
+import time
 import traceback
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy
 import xgboost
 from xgboost import collective
+from xgboost.tracker import RabitTracker
 from xgboost_data import kind_of, matrix
 from xgboost_hyperparameters import MAXIMIZED, UserError, validated
 
 ML = Path("/opt/ml")
 MODEL = ML / "model/xgboost-model"
 KEPT = 5  # checkpoints
+PATIENCE = 300  # seconds that hosts wait for each other
 
 # Faults of the data or of the request, by what XGBoost says of them.
 USER_FAULTS = (
@@ -82,7 +87,7 @@ def together(hosts, here, settings, train, validation):
 
     The first host keeps the list of who takes part. A host without rows says so in a first meeting and then stays away.
     """
-    first, port = hosts[0], 9099 + zlib.crc32(os.environ["TRAINING_JOB_NAME"].encode()) % 20000
+    first, port = hosts[0], 9099 + 4 * (zlib.crc32(os.environ["TRAINING_JOB_NAME"].encode()) % 5000)
     with meeting(first, port, len(hosts), here):
         counts = numpy.zeros(len(hosts))
         counts[hosts.index(here)] = train.num_row() if train is not None else 0
@@ -97,29 +102,35 @@ def together(hosts, here, settings, train, validation):
         fit(settings, train, validation, main_host=here == taking_part[0])
 
 
-class meeting:
-    """So many hosts that speak with each other; the first leads."""
+@contextmanager
+def meeting(first, port, count, here):
+    """Let so many hosts speak with each other; the first of them leads."""
+    address = socket.gethostbyname(first)
+    leads = here == first
+    if leads:
+        tracker = RabitTracker(count, host_ip=address, port=port, timeout=PATIENCE)
+        tracker.start()
+        door = socket.create_server((address, port + 2))  # who can connect here knows that the tracker is there
+    else:
+        wait_for(address, port + 2)
+    facts = {"dmlc_tracker_uri": address, "dmlc_tracker_port": port, "dmlc_timeout": PATIENCE}
+    with collective.CommunicatorContext(dmlc_communicator="rabit", **facts):
+        yield
+    if leads:
+        tracker.wait_for(PATIENCE)
+        door.close()
 
-    def __init__(self, first, port, count, here):
-        import socket
 
-        self.address, self.port, self.count, self.leads = socket.gethostbyname(first), port, count, here == first
-
-    def __enter__(self):
-        from xgboost.tracker import RabitTracker
-
-        if self.leads:
-            self.tracker = RabitTracker(self.count, host_ip=self.address, port=self.port, timeout=300)
-            self.tracker.start()
-        self.context = collective.CommunicatorContext(
-            dmlc_communicator="rabit", dmlc_tracker_uri=self.address, dmlc_tracker_port=self.port, dmlc_retry=30, dmlc_timeout=300
-        )
-        self.context.__enter__()
-
-    def __exit__(self, *error):
-        self.context.__exit__(*error)
-        if self.leads and not any(error):
-            self.tracker.wait_for(60)
+def wait_for(address, port):
+    """Wait until a host listens."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return socket.create_connection((address, port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def fit(settings, train, validation, main_host=True):
@@ -157,19 +168,26 @@ def fit(settings, train, validation, main_host=True):
         logging.info("Early stopping after %d rounds without a better value of %s", patience, metric or "the metric")
         callbacks.append(
             xgboost.callback.EarlyStopping(
-                patience, data_name="validation", metric_name=metric, maximize=metric in MAXIMIZED if metric else None, save_best=True
+                rounds=patience,
+                data_name="validation",
+                metric_name=metric,
+                maximize=metric in MAXIMIZED if metric else None,
+                save_best=True,
             )
         )
-    before = None
+    before, done = None, 0
     if (ML / "input/config/checkpointconfig.json").exists():
         folder = Path(config("checkpointconfig")["LocalPath"])
         before, done = latest(folder)
         rounds -= done
         if before:
-            logging.info("Checkpoint loaded from %s", before)
+            checkpoint, before = before, xgboost.Booster()
+            before.load_model(bytearray(checkpoint.read_bytes()))
+            logging.info("Checkpoint loaded from %s", checkpoint)
             logging.info("Resuming from iteration %d", done)
         if main_host:
             callbacks.append(Checkpoint(folder, done))
+    callbacks.append(Monitor(done))
 
     try:
         model = xgboost.train(
@@ -179,8 +197,8 @@ def fit(settings, train, validation, main_host=True):
             evals=watched,
             custom_metric=(lambda predicted, data: [metric(predicted, data) for metric in own]) if own else None,
             callbacks=callbacks,
-            xgb_model=str(before) if before else None,
-            verbose_eval=True,
+            xgb_model=before,
+            verbose_eval=False,
         )
     except xgboost.core.XGBoostError as error:
         if any(fault in str(error) for fault in USER_FAULTS):
@@ -209,6 +227,18 @@ class Stop(xgboost.callback.TrainingCallback):
     def after_iteration(self, model, epoch, evals_log):
         """Tell XGBoost whether to end."""
         return self.stopped
+
+
+class Monitor(xgboost.callback.EvaluationMonitor):
+    """Prints the metrics of every round, and counts on where a checkpoint had ended."""
+
+    def __init__(self, done):
+        super().__init__()
+        self.done = done
+
+    def after_iteration(self, model, epoch, evals_log):
+        """Print a line as `[7]  train-auc:0.98061  validation-auc:0.91964`, with tabs."""
+        return super().after_iteration(model, self.done + epoch, evals_log)
 
 
 class Checkpoint(xgboost.callback.TrainingCallback):

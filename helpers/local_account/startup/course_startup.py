@@ -91,7 +91,7 @@ def begin():
     """Read what the machine says of itself and prepare for the imports to come."""
     with open(os.path.join(sys.prefix, "account")) as file:
         hosts = dict(line.split() for line in file)  # "url http://127.0.0.1:4000", "algo-1 127.0.0.1"
-    actions = {"botocore.handlers": redirected(hosts.pop("url"))}
+    actions = {"botocore.httpsession": redirected(hosts.pop("url"))}
     if hosts:
         actions["socket"] = naming(hosts)
     sys.meta_path.insert(0, Afterwards(actions))
