@@ -1,5 +1,8 @@
 """Accounts for tests: each empty, in a temporary folder, served by a process of its own."""
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import boto3
@@ -28,6 +31,12 @@ class Served:
     def stop(self):
         """Stop the server."""
         return serving.down(self.folder)
+
+    def kill(self):
+        """Kill the server as a crash would, and wait until it is dead."""
+        os.kill(self.pid, signal.SIGKILL)
+        while serving._held(self.folder):
+            time.sleep(0.01)
 
     def client(self, service, region="us-east-1", **options):
         """Return a boto3 client of the account, untouched by this process's own environment."""
@@ -60,8 +69,6 @@ def shared_account(tmp_path_factory):
 def no_real_account(monkeypatch):
     """No test reads the machine's AWS settings, or can reach a real account through them."""
     from helpers.local_account.connection import forgotten
-
-    import os
 
     for name in forgotten(os.environ):
         monkeypatch.delenv(name)

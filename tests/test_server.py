@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -153,7 +152,7 @@ def test_a_taken_port_is_a_clear_sentence(tmp_path):
 
 def test_after_a_kill_the_account_is_as_it_was(account):
     account.client("s3").create_bucket(Bucket="kept")
-    os.kill(account.pid, signal.SIGKILL)
+    account.kill()
     account.start()
     assert [bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]] == ["kept"]
 

@@ -160,7 +160,7 @@ async def _write(body, arrival, threads):
             if size >= PIECE:
                 if writing:
                     await writing
-                writing = loop.run_in_executor(threads, arrival.write, *batch)
+                writing = loop.run_in_executor(threads, arrival.write, b"".join(batch))
                 batch, size = [], 0
     finally:
         if writing:
@@ -168,7 +168,7 @@ async def _write(body, arrival, threads):
     if writing:
         await writing
     if size > AT_ONCE:
-        await loop.run_in_executor(threads, arrival.write, *batch)
+        await loop.run_in_executor(threads, arrival.write, b"".join(batch))
     else:
         arrival.write(*batch)
 

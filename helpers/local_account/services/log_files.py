@@ -9,6 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 CHUNK = 256 * 1024
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,7 +35,8 @@ class Event:
 
 def line(timestamp, ingestion, message):
     """Return an event as its line in the file."""
-    message = re.sub(r"[\\\n\r]", lambda sign: ESCAPES[sign[0]], message)
+    if "\n" in message or "\\" in message or "\r" in message:
+        message = re.sub(r"[\\\n\r]", lambda sign: ESCAPES[sign[0]], message)
     return f"{_stamp(timestamp)}\t{_stamp(ingestion)}\t{message}\n".encode(errors="replace")
 
 
@@ -125,6 +127,7 @@ def _event(text, start):
     return Event(_milliseconds(timestamp), _milliseconds(ingestion), message, start, start + len(text) + 1)
 
 
+@lru_cache(100)  # many lines are written in the same millisecond
 def _stamp(milliseconds):
     moment = EPOCH + timedelta(milliseconds=milliseconds)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"

@@ -136,6 +136,8 @@ class Logs:
 
     def announce(self):
         """Announce a change soon, and only once for all that is written until then."""
+        if self.bell is not None:
+            return
         with self.lock:
             if self.bell is None:
                 self.bell = threading.Timer(QUIET, self._ring)
@@ -214,14 +216,13 @@ def parts(text):
     """Split a text into messages that are no longer than CloudWatch takes."""
     if len(text) * 4 <= LONGEST:
         return [text]
-    data = text.encode(errors="replace")
-    found = []
-    while data:
-        cut = min(LONGEST, len(data))
-        while cut < len(data) and data[cut] & 0xC0 == 0x80:  # not in the middle of a character
-            cut -= 1
-        found.append(data[:cut].decode())
-        data = data[cut:]
+    data, start, found = text.encode(errors="replace"), 0, []
+    while start < len(data):
+        end = min(start + LONGEST, len(data))
+        while end < len(data) and data[end] & 0xC0 == 0x80:  # not in the middle of a character
+            end -= 1
+        found.append(data[start:end].decode())
+        start = end
     return found
 
 
@@ -290,13 +291,10 @@ class Operations:
         group = self._named(logGroupName, logGroupIdentifier)
         if orderBy == "LastEventTime" and logStreamNamePrefix:
             raise InvalidParameterException("Cannot order by LastEventTime with a logStreamNamePrefix.")
-        streams = [
-            self._described_stream(stream)
-            for stream in self.logs.streams(self.region, group)
-            if stream["logStreamName"].startswith(logStreamNamePrefix)
-        ]
+        streams = self.logs.streams(self.region, group)
+        streams = [stream for stream in streams if stream["logStreamName"].startswith(logStreamNamePrefix)]
         if orderBy == "LastEventTime":
-            streams.sort(key=lambda stream: stream.get("lastEventTimestamp", 0))
+            streams.sort(key=lambda stream: self._described_stream(stream).get("lastEventTimestamp", 0))
         if descending:
             streams.reverse()
         if nextToken:  # the name of the stream that was shown last
@@ -304,7 +302,7 @@ class Operations:
             if nextToken not in names:
                 raise InvalidParameterException("The specified nextToken is invalid.")
             streams = streams[names.index(nextToken) + 1 :]
-        return _page("logStreams", streams, limit, "logStreamName")
+        return _page("logStreams", [self._described_stream(stream) for stream in streams[: limit + 1]], limit, "logStreamName")
 
     def put_log_events(self, logGroupName, logStreamName, logEvents, sequenceToken=None):
         # AWS takes a sequence token and no longer looks at it; so do we.

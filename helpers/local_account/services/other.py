@@ -11,6 +11,7 @@ import io
 import os
 import pickle
 import threading
+from contextlib import nullcontext
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from urllib.parse import parse_qsl
@@ -101,12 +102,15 @@ class _Moto:
 
     def answer(self, request, body, service, name, region):
         """Let moto answer one request, and keep what that changed."""
-        with self.lock:  # moto was made for one caller at a time
-            concerned = REACHED.get(service, (service,))
+        concerned = REACHED.get(service, (service,))
+        with self.lock:
             for each in concerned:
                 self._wake(each, region)
+        # A queue may be listened to for 20 seconds: what it waits for has to come in meanwhile.
+        with nullcontext() if name == "ReceiveMessage" else self.lock:
             status, headers, content = self._ask(request, body, name)
-            if status < 400 and not any(fnmatchcase(name, read) for read in READS):
+        if status < 400 and not any(fnmatchcase(name, read) for read in READS):
+            with self.lock:
                 self._keep(concerned, region)
         return Response(content, status, headers)
 
@@ -142,7 +146,7 @@ class _Moto:
         except NotImplementedError:
             raise NotHere(name) from None
         except Exception as error:  # whatever goes wrong inside moto, the caller gets an answer in AWS's form
-            raise AwsError(f"moto could not answer {name}: {error!r}", "InternalFailure", 500) from error
+            raise LocalLimit(f"moto, which answers {name} here, could not: {error!r}.") from error
         if answered["status"] >= 500 or b"<!doctype html" in content[:100].lower():
             raise NotHere(name)
         return answered["status"], answered["headers"], content

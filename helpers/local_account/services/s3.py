@@ -136,7 +136,8 @@ async def parameters_of(operation: OperationModel, call, uri, query):
     shape, headers, checks = operation.input_shape, call.headers, operation.http_checksum
     if shape is None:
         return {}
-    payload, body = shape.serialization.get("payload"), b""
+    payload = shape.serialization.get("payload")
+    body: bytes | None = b""
     if payload and shape.members[payload].type_name == "blob":
         body = None
     elif payload:

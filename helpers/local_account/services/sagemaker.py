@@ -102,7 +102,7 @@ def create_endpoint_config(account, region, request):
 def create_endpoint(account, region, request):
     """Start the machines of an endpoint."""
     _refuse_taken(account, ENDPOINT, region, request)
-    lifecycle.find(account, CONFIG, region, request["EndpointConfigName"])
+    _config(account, region, request)
     account.hosting.refuse_endpoint(request)
     record = lifecycle.create(account, ENDPOINT, region, request)
     account.hosting.create(record)
@@ -114,22 +114,22 @@ def update_endpoint(account, region, request):
     name = request["EndpointName"]
     with account.records.lock:
         record = lifecycle.find(account, ENDPOINT, region, name)
-        config = lifecycle.find(account, CONFIG, region, request["EndpointConfigName"])
-        if lifecycle.is_busy(ENDPOINT, record):
-            raise ValidationException(f'Cannot update in-progress endpoint "{record["EndpointArn"]}".')
+        config = _config(account, region, request)
+        _refuse_in_progress(record)
+        if record["EndpointStatus"] in ENDPOINT.finished:
+            raise ValidationException(f'Cannot update endpoint "{record["EndpointArn"]}" in status {record["EndpointStatus"]}.')
         account.hosting.refuse_endpoint(request)
         record = account.records.change(
             "Endpoint", region, name, EndpointStatus="Updating", LastModifiedTime=account.clock.now()
         )
-    account.hosting.update(record, config)
+    account.hosting.update(record, config, request)
     return {"EndpointArn": record["EndpointArn"]}
 
 
 def update_endpoint_weights(account, region, request):
     """Change how the requests are shared among the variants, and how many machines each has."""
     record = lifecycle.find(account, ENDPOINT, region, request["EndpointName"])
-    if lifecycle.is_busy(ENDPOINT, record):
-        raise ValidationException(f'Cannot update in-progress endpoint "{record["EndpointArn"]}".')
+    _refuse_in_progress(record)
     account.hosting.update_weights(record, request["DesiredWeightsAndCapacities"])
     return {"EndpointArn": record["EndpointArn"]}
 
@@ -139,8 +139,7 @@ def delete_endpoint(account, region, request):
     name = request["EndpointName"]
     with account.records.lock:
         record = lifecycle.find(account, ENDPOINT, region, name)
-        if record["EndpointStatus"] == "Deleting":
-            return
+        _refuse_in_progress(record)
         record = account.records.change("Endpoint", region, name, EndpointStatus="Deleting")
     account.hosting.delete(record)
 
@@ -214,6 +213,19 @@ def _loop_time():
 def _refuse_taken(account, kind, region, request):
     if account.records.get(kind.name, region, request[kind.key]) is not None:
         raise AwsError(kind.message(kind.taken, region, request[kind.key]), kind.taken_code)
+
+
+def _refuse_in_progress(record):
+    if lifecycle.is_busy(ENDPOINT, record):
+        raise ValidationException(f'Cannot update in-progress endpoint "{record["EndpointArn"]}".')
+
+
+def _config(account, region, request):
+    """Return the configuration of an endpoint that is to be, whose models are there."""
+    config = lifecycle.find(account, CONFIG, region, request["EndpointConfigName"])
+    for variant in config["ProductionVariants"]:
+        lifecycle.find(account, MODEL, region, variant["ModelName"])
+    return config
 
 
 def _refuse_role(account, role_arn):
