@@ -43,9 +43,9 @@ def handler_for(framework):
     """Return the class that answers: a script if SAGEMAKER_PROGRAM names one, else the image's own algorithm."""
     script = os.environ.get("SAGEMAKER_PROGRAM")
     if not script and framework != "xgboost":
-        raise RuntimeError(f"SAGEMAKER_PROGRAM is not set: the {framework} image serves a script, and does not know which.")
+        raise RuntimeError(f"SAGEMAKER_PROGRAM is not set: the {framework} image serves a script, but which one?")
     if not script:
-        sys.modules["sklearn"] = None  # XGBoost would import it, which takes longer than all the rest; a Booster needs none
+        sys.modules["sklearn"] = None  # XGBoost would import it, which takes longer than all the rest
     import xgboost_server
 
     if script:
@@ -57,8 +57,8 @@ def handler_for(framework):
 def application(handler):
     """Return the ASGI application of a handler.
 
-    Predictions run one after the other in a thread of their own, so that /ping is answered meanwhile. AWS's images run one
-    such worker for each vCPU.
+    Predictions run one after the other in a thread of their own, so that /ping is answered meanwhile. AWS's images run
+    one such worker for each vCPU.
     """
     from starlette.applications import Starlette
     from starlette.responses import Response
@@ -74,7 +74,7 @@ def application(handler):
         headers = dict(request.headers)
         loop = asyncio.get_running_loop()
         status, answered, body = await loop.run_in_executor(worker, answer, handler, body, headers)
-        print(f'"POST /invocations HTTP/1.1" {status} {len(body)}', flush=True)
+        loop.call_soon(print, f'"POST /invocations HTTP/1.1" {status} {len(body)}')  # once the answer is on its way
         return Response(body, status, answered)
 
     return Starlette(routes=[Route("/ping", ping), Route("/invocations", invocations, methods=["POST"])])

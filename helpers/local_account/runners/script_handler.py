@@ -1,4 +1,4 @@
-"""A learner's script serves: model_fn, input_fn, predict_fn and output_fn (or transform_fn), called by AWS's own toolkit."""
+"""A learner's script serves: model_fn, input_fn, predict_fn, output_fn or transform_fn, called by AWS's own toolkit."""
 
 import importlib.metadata
 import json
@@ -15,8 +15,8 @@ from sagemaker_inference.transformer import Transformer
 class ScriptHandler:
     """The script that SAGEMAKER_PROGRAM names, behind AWS's Transformer.
 
-    The Transformer finds the script's functions, puts the image's defaults where the script has none, loads the model by
-    `model_fn` and turns whatever the functions raise into a status and a message.
+    The Transformer finds the script's functions, puts the image's defaults where the script has none, loads the model
+    by `model_fn` and turns whatever the functions raise into a status and a message.
     """
 
     def __init__(self, framework, model_dir):
@@ -44,7 +44,7 @@ class ScriptHandler:
 
 
 class Context:
-    """What AWS's toolkit, and a script's function that takes a `context`, asks about a request and says of its answer."""
+    """What AWS's toolkit, or a script's function that takes a `context`, asks of a request and says of its answer."""
 
     def __init__(self, model_dir, request_headers):
         self.system_properties = {"model_dir": model_dir}
@@ -74,7 +74,7 @@ class Context:
 
 
 class ScikitLearnDefaults(DefaultInferenceHandler):
-    """What AWS's scikit-learn image does where a script has no function of its own: arrays in, `predict`, arrays out."""
+    """What AWS's scikit-learn image does where a script has no function: arrays in, `predict`, arrays out."""
 
     def default_input_fn(self, input_data, content_type, context=None):
         """Read CSV, JSON or NPY as an array; numbers of text as 32-bit floats."""
@@ -124,7 +124,9 @@ def code_dir(model_dir):
     if place.startswith("s3://"):
         return model_dir.parent / "code"  # where the platform has unpacked it
     if "://" in place:
-        raise ValueError(f"SAGEMAKER_SUBMIT_DIRECTORY={place}: an endpoint reads code from S3 or from its model's archive")
+        raise ValueError(
+            f"SAGEMAKER_SUBMIT_DIRECTORY is {place}; an endpoint reads code from S3 or its model's archive"
+        )
     return Path(place)
 
 
@@ -139,8 +141,10 @@ def refuse_missing_requirements(path):
         if not wanted or wanted.startswith("#"):
             continue
         if reason := missing(wanted):
-            raise RuntimeError(f"requirements.txt asks for {wanted!r}: {reason}. AWS would install it; the local account "
-                               "serves with the packages of the course's environment. See book/local-account.md#packages")
+            raise RuntimeError(
+                f"requirements.txt asks for {wanted!r}: {reason}. AWS would install it; the local account serves with "
+                "the packages of the course's environment. See book/local-account.md#local-limits"
+            )
 
 
 def missing(wanted):

@@ -69,7 +69,7 @@ def booster(path):
 
     loaded = xgboost.Booster()
     try:
-        loaded.load_model(path)
+        loaded.load_model(bytearray(path.read_bytes()))  # from a file it would tell the format by the name's ending
     except xgboost.core.XGBoostError as refusal:
         try:
             loaded = pickle.loads(path.read_bytes())
@@ -86,7 +86,7 @@ def format_of(content_type):
     if named not in FORMATS:
         raise BadRequest(415, f"{named} is not an accepted ContentType: {', '.join(FORMATS)}.")
     if FORMATS[named] not in READERS:
-        raise BadRequest(415, f"AWS's XGBoost reads {named}; the local account's does not. Send text/csv or text/libsvm.")
+        raise BadRequest(415, f"AWS's XGBoost reads {named}; the local account's reads text/csv and text/libsvm.")
     return FORMATS[named]
 
 
@@ -97,8 +97,8 @@ def matrix(body, form, features=0):
     try:
         return xgboost.DMatrix(READERS[form](body.decode().strip(), features))
     except Exception as error:
-        reason = f"Loading {form} data failed with Exception, please ensure data is in {form} format:\n {type(error)}\n {error}"
-        raise BadRequest(415, reason) from error
+        reason = f"Loading {form} data failed with Exception, please ensure data is in {form} format:"
+        raise BadRequest(415, f"{reason}\n {type(error)}\n {error}") from error
 
 
 def table(text, features):
@@ -109,7 +109,7 @@ def table(text, features):
     except csv.Error:
         found = ","
     separator = "," if found.isalnum() or found in ".-+" else found
-    return numpy.array([[float(field) if field.strip() else numpy.nan for field in line.split(separator)] for line in lines])
+    return numpy.array([[float(field.strip() or "nan") for field in line.split(separator)] for line in lines])
 
 
 def sparse(text, features):

@@ -117,7 +117,8 @@ def update_endpoint(account, region, request):
         config = _config(account, region, request)
         _refuse_in_progress(record)
         if record["EndpointStatus"] in ENDPOINT.finished:
-            raise ValidationException(f'Cannot update endpoint "{record["EndpointArn"]}" in status {record["EndpointStatus"]}.')
+            status = record["EndpointStatus"]
+            raise ValidationException(f'Cannot update endpoint "{record["EndpointArn"]}" in status {status}.')
         account.hosting.refuse_endpoint(request)
         record = account.records.change(
             "Endpoint", region, name, EndpointStatus="Updating", LastModifiedTime=account.clock.now()

@@ -1,0 +1,47 @@
+"""What CloudWatch knows of an endpoint: how often each variant was invoked, how long it took, what went wrong."""
+
+import asyncio
+
+NAMESPACE = "AWS/SageMaker"
+PAUSE = 1.0  # seconds in which invocations are collected, so that none of them waits for the disk
+
+
+class Measurements:
+    """The invocations that are not written down yet."""
+
+    def __init__(self, account):
+        self.account, self.invocations, self.writing = account, [], None
+
+    def add(self, record, variant, status, model, overhead):
+        """Note an invocation and how many seconds it took; it is written within a second or so."""
+        where = record["_Region"], record["EndpointName"], variant
+        self.invocations.append((*where, status, model, overhead, self.account.clock.now()))
+        if self.writing is None:
+            loop = asyncio.get_running_loop()
+            self.writing = loop.call_later(PAUSE, lambda: loop.run_in_executor(None, self.write))
+
+    def write(self):
+        """Write down what was noted."""
+        self.writing, noted, self.invocations = None, self.invocations, []
+        by_region = {}
+        for region, *invocation in noted:
+            by_region.setdefault(region, []).extend(measured(*invocation))
+        for region, rows in by_region.items():
+            self.account.metrics.keep(region, rows)
+
+
+def measured(endpoint, variant, status, model, overhead, now):
+    """Return the values of an invocation, under AWS's names."""
+    values = {
+        "Invocations": (1, "None"),
+        "ModelLatency": (model * 1e6, "Microseconds"),
+        "OverheadLatency": (overhead * 1e6, "Microseconds"),
+        "Invocation4XXErrors": (int(400 <= status < 500), "None"),
+        "Invocation5XXErrors": (int(status >= 500 or status == 0), "None"),
+        "InvocationModelErrors": (int(not 200 <= status < 400), "None"),
+    }
+    dimensions = {"EndpointName": endpoint, "VariantName": variant}
+    return [
+        (NAMESPACE, name, dimensions, (now.timestamp(), unit, 1, value, value, value, None))
+        for name, (value, unit) in values.items()
+    ]

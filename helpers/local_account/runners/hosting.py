@@ -1,0 +1,348 @@
+"""Endpoints: instances start, serve what InvokeEndpoint sends, are replaced without a lost request, and go."""
+
+import asyncio
+import sys
+import threading
+import time
+import traceback
+
+from ..errors import ValidationException
+from . import hosting_limits
+from .endpoint_metrics import Measurements
+from .failure import Failure
+from .fleet import LONGEST, LOOK, Cancelled, Fleet, together
+
+TIMED_OUT = (
+    b"Your invocation timed out while waiting for a response from container primary. Review the latency metrics "
+    b"for each container in Amazon CloudWatch, resolve the issue, and try again."
+)
+
+
+class Hosting:
+    """The endpoints of an account, by region and name: what serves now, and what is about to."""
+
+    def __init__(self, account):
+        self.account, self.lock = account, threading.RLock()
+        self.fleets, self.coming, self.threads = {}, {}, set()
+        self.closing = threading.Event()
+        self.session = None
+        self.measurements = Measurements(account)
+
+    def refuse_model(self, request):
+        """Raise if a request for a model cannot work, or asks for what the local account cannot honour."""
+        hosting_limits.check_model(self.account, request)
+
+    def refuse_config(self, request):
+        """Raise if a request for an endpoint configuration cannot work, or asks for what cannot be honoured."""
+        hosting_limits.check_config(request)
+
+    def refuse_endpoint(self, request):
+        """Raise if a request for an endpoint, or for another configuration of it, asks for what cannot be honoured."""
+        hosting_limits.check_deployment(request)
+
+    def running(self):
+        """Return the names of the endpoints that have instances."""
+        return sorted(name for _, name in {*self.fleets, *self.coming})
+
+    def create(self, record):
+        """Start the instances of a new endpoint; returns at once."""
+        config = self.account.records.get("EndpointConfig", record["_Region"], record["EndpointConfigName"])
+        record = self.change(
+            record,
+            _Config=config,
+            _Models=self.models(record["_Region"], config),
+            LastDeploymentConfig=record.get("DeploymentConfig"),
+            PendingDeploymentSummary=self.pending(config),
+        )
+        self.spawn(self.deploy, record)
+
+    def update(self, record, config, request=None):
+        """Bring an endpoint to another configuration: new instances start, get all requests, and the old ones go."""
+        request = request or {}
+        config = retained(record["_Config"], config, request)
+        members = {"_Next": {"Config": config, "Models": self.models(record["_Region"], config)}}
+        if "DeploymentConfig" in request:
+            members["LastDeploymentConfig"] = request["DeploymentConfig"]
+        elif not request.get("RetainDeploymentConfig"):
+            members["LastDeploymentConfig"] = None
+        record = self.change(record, PendingDeploymentSummary=self.pending(config), FailureReason=None, **members)
+        self.spawn(self.replace, record)
+
+    def update_weights(self, record, desired):
+        """Change the weights of variants and the numbers of their instances."""
+        hosting_limits.check_weights(record, desired)
+        status, now = record["EndpointStatus"], self.account.clock.now()
+        if status != "InService":
+            raise ValidationException(f'Cannot update endpoint "{record["EndpointArn"]}" in status {status}.')
+        record = self.change(record, EndpointStatus="Updating", LastModifiedTime=now, FailureReason=None)
+        self.spawn(self.resize, record, {wanted["VariantName"]: wanted for wanted in desired})
+
+    def delete(self, record):
+        """Stop the instances of an endpoint, once they have answered what they were asked, and forget it."""
+        self.spawn(self.dismantle, record)
+
+    def recover(self):
+        """Start again what served when the account ended, and end what was about to."""
+        for record in self.account.records.all("Endpoint"):
+            match record["EndpointStatus"]:
+                case "Creating":
+                    self.create(record) if "_Config" not in record else self.spawn(self.deploy, record)
+                case "InService":
+                    self.spawn(self.deploy, record)
+                case "Updating" | "RollingBack":
+                    self.spawn(self.deploy_and_replace, record)
+                case "Deleting":
+                    self.spawn(self.dismantle, record)
+
+    def close(self):
+        """End every instance at once, since the account ends; recover() will start them again."""
+        self.closing.set()
+        with self.lock:
+            fleets = [*self.fleets.values(), *self.coming.values()]
+        for fleet in fleets:
+            fleet.cancelled.set()
+        for fleet in fleets:
+            fleet.kill()
+        for thread in list(self.threads):
+            thread.join(10)
+        self.measurements.write()
+
+    async def leave(self):
+        """Let go of the connections to the containers, while the event loop still runs."""
+        if self.session:
+            await self.session.close()
+
+    async def invoke(self, record, headers, body, variant=None):
+        """Pass a request on to an instance; return (status, headers, body, instance), as its container answered.
+
+        Where no instance is healthy at the moment, the request waits for one. `status` is 0 if there was no answer in
+        time, or none that could be read.
+        """
+        late, key = time.monotonic() + LONGEST, key_of(record)
+        while time.monotonic() < late and self.account.records.get("Endpoint", *key):
+            fleet = self.fleets.get(key)
+            instance = fleet and fleet.pick(variant)
+            if instance is None:
+                await asyncio.sleep(LOOK)
+                continue
+            try:
+                return *await self.ask(instance, headers, body, late - time.monotonic()), instance
+            except NotSent:
+                await asyncio.sleep(LOOK)
+            finally:
+                fleet.done(instance)
+        return 0, {}, TIMED_OUT, None
+
+    async def ask(self, instance, headers, body, seconds):
+        """Send a request to an instance; return (status, headers, body)."""
+        import aiohttp
+
+        if self.session is None:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=600)
+            self.session = aiohttp.ClientSession(
+                connector=connector, auto_decompress=False, skip_auto_headers=["Content-Type"]
+            )
+        url = f"http://127.0.0.1:{instance.port}/invocations"
+        try:
+            timeout = aiohttp.ClientTimeout(total=seconds)
+            async with self.session.post(url, data=body, headers=headers, timeout=timeout) as response:
+                return response.status, response.headers, await response.read()
+        except aiohttp.ClientConnectorError:
+            raise NotSent from None
+        except TimeoutError:
+            return 0, {}, TIMED_OUT
+        except aiohttp.ClientError:
+            return 0, {}, b""
+
+    # What follows runs in threads, one for each deployment.
+
+    def spawn(self, work, record, *arguments):
+        """Do a piece of work in a thread of its own."""
+
+        def run():
+            try:
+                work(record, *arguments)
+            except Cancelled:
+                pass
+            except Exception as error:
+                traceback.print_exc(file=sys.stderr)
+                if not self.closing.is_set():
+                    reason = f"InternalServerError: the local account failed: {type(error).__name__}: {error}"
+                    self.change(record, EndpointStatus="Failed", FailureReason=reason, PendingDeploymentSummary=None)
+            finally:
+                self.threads.discard(threading.current_thread())
+
+        thread = threading.Thread(target=run, name=f"{work.__name__}-{record['EndpointName']}", daemon=True)
+        self.threads.add(thread)
+        thread.start()
+
+    def deploy(self, record):
+        """Start a fleet as the record says, and let it serve."""
+        import aiohttp  # noqa: F401  here, and not when the first request waits for it
+
+        fleet = self.fleet(record, record["_Config"], record["_Models"])
+        try:
+            fleet.start(longest(record))
+        except Failure as failure:
+            self.coming.pop(key_of(record), None)
+            reason = str(failure)[:1024]
+            self.change(record, EndpointStatus="Failed", FailureReason=reason, PendingDeploymentSummary=None)
+            return False
+        self.serve(record, fleet)
+        self.change(record, EndpointStatus="InService", **self.shown(fleet))
+        return True
+
+    def replace(self, record):
+        """Start a fleet of the next configuration, let it serve in place of the old one, and retire that."""
+        key, coming = key_of(record), record["_Next"]
+        old, fleet = self.fleets[key], self.fleet(record, coming["Config"], coming["Models"])
+        try:
+            fleet.start(longest(record))
+        except Failure as failure:
+            self.coming.pop(key, None)
+            self.change(record, EndpointStatus="RollingBack")
+            rest = {"PendingDeploymentSummary": None, "_Next": None}
+            self.change(record, EndpointStatus="InService", FailureReason=str(failure)[:1024], **rest)
+            return
+        self.serve(record, fleet)
+        policy = (record.get("LastDeploymentConfig") or {}).get("BlueGreenUpdatePolicy", {})
+        baking = policy.get("TrafficRoutingConfiguration", {}).get("WaitIntervalInSeconds", 0)
+        self.closing.wait(baking + policy.get("TerminationWaitInSeconds", 0))
+        old.stop()
+        if not self.closing.is_set():
+            members = {"_Config": coming["Config"], "_Models": coming["Models"], "_Next": None}
+            name = coming["Config"]["EndpointConfigName"]
+            self.change(record, EndpointStatus="InService", EndpointConfigName=name, **members, **self.shown(fleet))
+
+    def deploy_and_replace(self, record):
+        """After a restart of the account in the middle of an update: first what served, then the update."""
+        if self.deploy(record) and record.get("_Next"):
+            pending = self.pending(record["_Next"]["Config"])
+            self.replace(self.change(record, EndpointStatus="Updating", PendingDeploymentSummary=pending))
+
+    def resize(self, record, desired):
+        """Give the variants of a fleet other weights and other numbers of instances."""
+        fleet, config = self.fleets[key_of(record)], record["_Config"]
+        new = {name: [] for name in desired}
+        for name, wanted in desired.items():
+            variant = fleet.variants[name]
+            new[name] = variant.new(max(0, wanted.get("DesiredInstanceCount", 0) - len(variant.instances)))
+        try:
+            together([instance.start for instances in new.values() for instance in instances])
+        except Failure as failure:
+            for instance in (instance for instances in new.values() for instance in instances):
+                instance.kill()
+                instance.remove(0)
+            self.change(record, EndpointStatus="InService", FailureReason=str(failure)[:1024])
+            return
+        gone = []
+        with fleet.lock:
+            for name, wanted in desired.items():
+                variant = fleet.variants[name]
+                variant.weight = wanted.get("DesiredWeight", variant.weight)
+                kept = [*variant.instances, *new[name]]
+                count = wanted.get("DesiredInstanceCount", len(kept))
+                variant.instances, gone = kept[:count], gone + kept[count:]
+        fleet.retire(gone)
+        variants = [
+            {
+                **variant,
+                "InitialVariantWeight": fleet.variants[variant["VariantName"]].weight,
+                "InitialInstanceCount": len(fleet.variants[variant["VariantName"]].instances),
+            }
+            for variant in config["ProductionVariants"]
+        ]
+        shown = self.shown(fleet)
+        self.change(record, EndpointStatus="InService", _Config={**config, "ProductionVariants": variants}, **shown)
+
+    def dismantle(self, record):
+        """Stop what there is of an endpoint, and remove its record."""
+        key = key_of(record)
+        with self.lock:
+            fleets = [fleet for fleet in (self.coming.pop(key, None), self.fleets.pop(key, None)) if fleet]
+        for fleet in fleets:
+            fleet.stop()
+        if not self.closing.is_set():
+            self.account.records.delete("Endpoint", *key)
+
+    def fleet(self, record, config, models):
+        """Return a new fleet, noted as coming."""
+        fleet = Fleet(self.account, record, config, models)
+        with self.lock:
+            if self.closing.is_set():
+                raise Cancelled
+            self.coming[key_of(record)] = fleet
+        return fleet
+
+    def serve(self, record, fleet):
+        """Let a fleet have the requests from now on."""
+        with self.lock:
+            if fleet.cancelled.is_set():
+                raise Cancelled
+            self.fleets[key_of(record)] = fleet
+            self.coming.pop(key_of(record), None)
+
+    def shown(self, fleet):
+        """Return what DescribeEndpoint shows of a fleet that serves."""
+        return {
+            "ProductionVariants": [variant.described() for variant in fleet.variants.values()],
+            "PendingDeploymentSummary": None,
+            "LastModifiedTime": self.account.clock.now(),
+        }
+
+    def pending(self, config):
+        """Return what DescribeEndpoint shows of a deployment that goes on."""
+        now = self.account.clock.now()
+        variants = [
+            {
+                "VariantName": variant["VariantName"],
+                "DesiredWeight": variant.get("InitialVariantWeight", 1.0),
+                "DesiredInstanceCount": variant["InitialInstanceCount"],
+                "VariantStatus": [{"Status": "Creating", "StartTime": now}],
+            }
+            for variant in config["ProductionVariants"]
+        ]
+        return {"EndpointConfigName": config["EndpointConfigName"], "ProductionVariants": variants, "StartTime": now}
+
+    def models(self, region, config):
+        """Return the models of a configuration, which may be deleted while an endpoint serves them."""
+        names = {variant["ModelName"] for variant in config["ProductionVariants"]}
+        return {name: self.account.records.get("Model", region, name) for name in names}
+
+    def change(self, record, **members):
+        """Change members of an endpoint's record, if it is still there and is not being deleted."""
+        with self.account.records.lock:
+            current = self.account.records.get("Endpoint", *key_of(record))
+            if current is None or current["EndpointStatus"] == "Deleting":
+                raise Cancelled
+            return self.account.records.change("Endpoint", *key_of(record), **members)
+
+
+class NotSent(Exception):
+    """The request did not reach the container."""
+
+
+def key_of(record):
+    """Return region and name of an endpoint."""
+    return record["_Region"], record["EndpointName"]
+
+
+def longest(record):
+    """Return how many seconds a deployment may take, or None."""
+    policy = (record.get("LastDeploymentConfig") or {}).get("BlueGreenUpdatePolicy", {})
+    return policy.get("MaximumExecutionTimeoutInSeconds")
+
+
+def retained(old, new, request):
+    """Return a new configuration with what UpdateEndpoint retains of the old one."""
+    if not request.get("RetainAllVariantProperties"):
+        return new
+    excluded = {each["VariantPropertyType"] for each in request.get("ExcludeRetainedVariantProperties", [])}
+    members = {"InitialInstanceCount": "DesiredInstanceCount", "InitialVariantWeight": "DesiredWeight"}
+    before = {variant["VariantName"]: variant for variant in old["ProductionVariants"]}
+    variants = []
+    for variant in new["ProductionVariants"]:
+        known = before.get(variant["VariantName"], {})
+        kept = {name: known[name] for name, kind in members.items() if kind not in excluded and name in known}
+        variants.append({**variant, **kept})
+    return {**new, "ProductionVariants": variants}

@@ -1,0 +1,162 @@
+"""What a request for a model or an endpoint must hold, and what the local account cannot honour, hence refuses."""
+
+import re
+
+from .. import images
+from ..errors import LocalLimit, ValidationException
+from . import model_data
+
+MOST_INSTANCES = 100  # each is a process on this computer
+ACCELERATED = re.compile(r"ml\.(p|g|trn|inf|dl)\d")  # "ml.g5.xlarge"
+STRATEGIES = ("RANDOM", "LEAST_OUTSTANDING_REQUESTS")
+
+# Where in the request, and what cannot be had. An empty list, an empty text and False ask for nothing.
+OF_A_MODEL = {
+    "VpcConfig": "virtual private clouds",
+    "EnableNetworkIsolation": "a way to cut a container off the network",
+}
+OF_A_CONTAINER = {
+    "AdditionalModelDataSources": "models in several parts",
+    "ModelPackageName": "model packages",
+    "InferenceSpecificationName": "model packages",
+    "MultiModelConfig": "endpoints of many models",
+    "ContainerMetricsConfig": "metrics of a container's own",
+    "ImageConfig.RepositoryAuthConfig": "private registries",
+    "ModelDataSource.S3DataSource.ModelAccessConfig": "gated models",
+    "ModelDataSource.S3DataSource.HubAccessConfig": "hubs",
+    "ModelDataSource.S3DataSource.ManifestS3Uri": "models by manifest",
+    "ModelDataSource.S3DataSource.ManifestEtag": "models by manifest",
+    "ModelDataSource.S3DataSource.ETag": "models by ETag",
+    "Environment.SAGEMAKER_MULTI_MODEL": "endpoints of many models",
+    "Environment.SAGEMAKER_INFERENCE_OUTPUT": "XGBoost's selectable output (it answers with scores)",
+    "Environment.SAGEMAKER_INFERENCE_ENSEMBLE": "XGBoost without its ensembles",
+}
+OF_A_CONFIG = {
+    "DataCaptureConfig.EnableCapture": "data capture",
+    "KmsKeyId": "keys to encrypt with",
+    "AsyncInferenceConfig": "asynchronous endpoints",
+    "ExplainerConfig": "explanations",
+    "ShadowProductionVariants": "shadow variants",
+    "ExecutionRoleArn": "inference components",
+    "VpcConfig": "virtual private clouds",
+    "EnableNetworkIsolation": "a way to cut a container off the network",
+    "MetricsConfig.EnableEnhancedMetrics": "enhanced metrics",
+    "MetricsConfig.EnableDetailedObservability": "detailed observability",
+    "MetricsConfig.MetricPublishFrequencyInSeconds": "another frequency of metrics",
+    "CrossRegionTrafficConfig": "traffic between regions",
+}
+OF_A_VARIANT = {
+    "ServerlessConfig": "serverless endpoints",
+    "AcceleratorType": "Elastic Inference",
+    "CoreDumpConfig": "core dumps",
+    "EnableSSMAccess": "a way into an instance",
+    "ManagedInstanceScaling": "managed scaling",
+    "InstancePools": "pools of instances",
+    "VariantInstanceProvisionTimeoutInSeconds": "pools of instances",
+    "InferenceAmiVersion": "machine images to choose from",
+    "CapacityReservationConfig": "reserved capacity",
+    "AcceleratorPartitionLayouts": "accelerators",
+    "RoutingConfig.PrefixAwareRoutingConfig": "routing by prefix",
+}
+OF_A_DEPLOYMENT = {
+    "DeploymentConfig.RollingUpdatePolicy": "rolling updates (it moves all traffic at once)",
+    "DeploymentConfig.AutoRollbackConfiguration": "rollback by alarms",
+}
+
+
+def check_model(account, request):
+    """Raise what CreateModel answers to a request that cannot work, or what of it the local account cannot honour."""
+    refuse(request, OF_A_MODEL, "CreateModel")
+    containers = request.get("Containers", [])
+    if bool(containers) == ("PrimaryContainer" in request):
+        raise ValidationException("You must specify either PrimaryContainer or Containers, and not both.")
+    if "ExecutionRoleArn" not in request:
+        raise ValidationException("ExecutionRoleArn is required.")
+    if len(containers) > 1:
+        raise LocalLimit("The local account serves models of one container, not pipelines of several.")
+    if request.get("InferenceExecutionConfig", {}).get("Mode") == "Direct":
+        raise LocalLimit("The local account serves models of one container, so there is none to invoke directly.")
+    check_container(account, request["ExecutionRoleArn"], model_data.container(request))
+
+
+def check_container(account, role, container):
+    """Raise if the container of a model cannot be run here, or its model is not in S3."""
+    refuse(container, OF_A_CONTAINER, "CreateModel")
+    if "Image" not in container:
+        raise ValidationException("You must specify an image or a model package name for a container.")
+    if not images.is_ecr_path(container["Image"]):
+        raise ValidationException(f"Requested image {container['Image']} not found.")
+    if container.get("Mode") == "MultiModel":
+        raise LocalLimit("The local account does not have endpoints of many models.")
+    if container.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc":
+        raise LocalLimit("The local account does not have private registries in a VPC.")
+    workers = container.get("Environment", {}).get("SAGEMAKER_MODEL_SERVER_WORKERS", "1")
+    if workers != "1":
+        raise LocalLimit(f"SAGEMAKER_MODEL_SERVER_WORKERS={workers}: the local account runs one worker on an instance.")
+    model_data.require(account, role, container)
+
+
+def check_config(request):
+    """Raise what CreateEndpointConfig answers to a request that cannot work, or what cannot be honoured here."""
+    refuse(request, OF_A_CONFIG, "CreateEndpointConfig")
+    names = [variant["VariantName"] for variant in request["ProductionVariants"]]
+    if len(names) > len(set(names)):
+        raise ValidationException("The names of the production variants must be unique.")
+    for variant in request["ProductionVariants"]:
+        check_variant(variant)
+
+
+def check_variant(variant):
+    """Raise if a production variant cannot be had."""
+    name = f"Production variant {variant['VariantName']}"
+    refuse(variant, OF_A_VARIANT, name)
+    if "ModelName" not in variant:
+        raise LocalLimit(f"{name} has no ModelName; the local account does not have inference components.")
+    for member in ("InstanceType", "InitialInstanceCount"):
+        if member not in variant:
+            raise ValidationException(f"{name} must have {member}, or a ServerlessConfig.")
+    if ACCELERATED.match(variant["InstanceType"]):
+        raise LocalLimit(f"{variant['InstanceType']} has accelerators; this computer does not stand in for them.")
+    check_count(name, variant["InitialInstanceCount"])
+    strategy = variant.get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM")
+    if strategy not in STRATEGIES:
+        raise LocalLimit(f"The local account routes by {' or '.join(STRATEGIES)}, not by {strategy}.")
+
+
+def check_count(name, count):
+    """Raise if a variant cannot have so many instances."""
+    if count > MOST_INSTANCES:
+        raise LocalLimit(f"{name}: the local account runs up to {MOST_INSTANCES} instances, not {count}.")
+
+
+def check_deployment(request):
+    """Raise if CreateEndpoint or UpdateEndpoint asks for a deployment that cannot be had."""
+    refuse(request, OF_A_DEPLOYMENT, "DeploymentConfig")
+    policy = request.get("DeploymentConfig", {}).get("BlueGreenUpdatePolicy", {})
+    kind = policy.get("TrafficRoutingConfiguration", {}).get("Type", "ALL_AT_ONCE")
+    if kind != "ALL_AT_ONCE":
+        raise LocalLimit(f"The local account moves traffic ALL_AT_ONCE, not by {kind}.")
+
+
+def check_weights(record, desired):
+    """Raise if UpdateEndpointWeightsAndCapacities asks for what cannot be had."""
+    known = {variant["VariantName"] for variant in record["_Config"]["ProductionVariants"]}
+    for wanted in desired:
+        name = wanted["VariantName"]
+        if name not in known:
+            raise ValidationException(f'The endpoint "{record["EndpointArn"]}" has no production variant {name}.')
+        if "ServerlessUpdateConfig" in wanted:
+            raise LocalLimit("The local account does not have serverless endpoints.")
+        if wanted.get("DesiredInstanceCount") == 0:
+            raise ValidationException(f"DesiredInstanceCount of production variant {name} must be greater than 0.")
+        check_count(f"Production variant {name}", wanted.get("DesiredInstanceCount", 1))
+
+
+def refuse(request, absent, what):
+    """Raise if a request has a member that cannot be honoured."""
+    for path, sentence in absent.items():
+        value = request
+        for member in path.split("."):
+            value = value.get(member, {}) if isinstance(value, dict) else {}
+        if value:
+            raise LocalLimit(f"{what} asks for {path}; the local account does not have {sentence}.")
