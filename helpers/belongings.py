@@ -87,9 +87,9 @@ def jobs(course, since=None):
 
 
 def objects(course):
-    """Return the keys of the learner's objects in the course's bucket: below the prefix, and what jobs left there."""
+    """Return the keys of the learner's objects in the bucket: below the prefix, and what the SDK put beside it."""
     s3, keys = boto3.client("s3"), {}
-    for prefix in [f"{course.prefix}/", *_folders_of_jobs(course)]:
+    for prefix in [f"{course.prefix}/", *_folders(course)]:
         try:
             for page in s3.get_paginator("list_objects_v2").paginate(Bucket=course.bucket, Prefix=prefix):
                 keys |= dict.fromkeys(entry["Key"] for entry in page.get("Contents", []))
@@ -99,18 +99,18 @@ def objects(course):
     return list(keys)
 
 
-def _folders_of_jobs(course):
-    """Return the prefixes in the bucket that belong to the learner's training jobs alone: those that hold a job's name."""
-    folders = {}
+def _folders(course):
+    """Return the folders at the top of the bucket that the SDK has made for the learner's jobs and models.
+
+    The SDK calls such a folder as the job or the model; a job's Describe names it as the place of its output. Another
+    folder may begin with the learner's name too, and be anybody's.
+    """
+    names = {thing.name for thing in of(course, MODEL) if thing.tagged}
     for job in jobs(course):
-        name = job["TrainingJobName"]
-        places = [f"{job['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{name}/"]
-        places += [channel["DataSource"].get("S3DataSource", {}).get("S3Uri", "") for channel in job.get("InputDataConfig", [])]
-        for place in map(urlsplit, places):  # "s3://bucket/me-flights/me-flights-2026.../input/code/"
-            before, found, _ = f"{place.path.lstrip('/')}/".partition(f"{name}/")
-            if place.netloc == course.bucket and found:
-                folders[before + found] = None
-    return list(folders)
+        place = urlsplit(job["OutputDataConfig"]["S3OutputPath"])  # "s3://bucket/me-flights"
+        if place.netloc == course.bucket:
+            names.add(place.path.strip("/").split("/")[0])
+    return [f"{name}/" for name in sorted(names) if name.startswith(f"{course.learner}-")]
 
 
 def _tags(sagemaker, arn):

@@ -4,6 +4,8 @@ Everything is found by asking the account, so that it does not matter what a not
 What is another learner's is never touched.
 """
 
+import contextlib
+
 import boto3
 from botocore.exceptions import ClientError, WaiterError
 
@@ -30,7 +32,9 @@ def everything(course):
         went.append(f"{len(keys)} objects in s3://{course.bucket}: deleted")
     print("\n".join(went or ["There was nothing to delete."]))
     if belongings.jobs(course):
-        print("Finished training jobs and their logs stay: AWS keeps the records, which cost nothing, and bills logs as storage.")
+        print(
+            "Finished training jobs and their logs stay. AWS keeps the jobs at no cost and bills the logs as storage."
+        )
     return None
 
 
@@ -73,10 +77,8 @@ def _delete_endpoints(course, sagemaker):
 
 def _let_rest(sagemaker, name):
     """Wait until an endpoint is in service or has failed, for AWS deletes none that is on its way."""
-    try:
+    with contextlib.suppress(WaiterError):
         sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name)
-    except WaiterError:
-        pass
 
 
 def _say_what_stands(course):

@@ -67,6 +67,29 @@ def lab(options):
     return run(_folder(options), options.lab_port, options.browser)
 
 
+def chapters(options):
+    """Execute chapters, each in an empty account, and say what they cost and left behind."""
+    from .chapters import NoChapter, run
+
+    try:
+        return run(options.chapter, options.account, options.learner, options.region, options.keep)
+    except NoChapter as error:
+        print(f"course: {error}", file=sys.stderr)
+        return 2
+
+
+def outputs(options):
+    """Execute chapters in place and store their outputs; one that fails is left as it was."""
+    from .chapters import NoChapter
+    from .outputs import store
+
+    try:
+        return store(options.chapter)
+    except NoChapter as error:
+        print(f"course: {error}", file=sys.stderr)
+        return 2
+
+
 def _folder(options):
     if options.folder:
         return Path(options.folder).resolve()
@@ -99,6 +122,15 @@ def _parser():
     command.add_argument("--folder", help="the account's folder (default: .account of this clone)")
     command.add_argument("--port", dest="lab_port", type=int, help="JupyterLab's port on 127.0.0.1 (default: 8888 or the next free)")
     command.add_argument("--no-browser", dest="browser", action="store_false", help="print the URL only")
+    for run, name in ((chapters, "run"), (outputs, "outputs")):
+        command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
+        command.set_defaults(run=run)
+        command.add_argument("chapter", nargs="*", metavar="CHAPTER", help="its number, name or path (default: all)")
+        if run is chapters:
+            command.add_argument("--account", choices=("local", "aws"), default="local", help="default: %(default)s")
+            command.add_argument("--learner", help="the learner's name (default: the chapter's own)")
+            command.add_argument("--region", help="default: the chapter's own")
+            command.add_argument("--keep", action="store_true", help="let everything stand that the chapters create")
     return parser
 
 

@@ -25,7 +25,7 @@ class Lists:
 
 
 def lists(*pages):
-    """Return lists of the console: the four where a newcomer looks first, or those named, as "endpoint configurations"."""
+    """Return lists of the console: the four where a newcomer looks first, or those that are named."""
     unknown = set(pages) - set(PAGES)
     if unknown:
         raise ValueError(f"The pages are {', '.join(PAGES)}; not {', '.join(sorted(unknown))}.")

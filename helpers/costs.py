@@ -33,12 +33,13 @@ class Usage:
     def usd(self):
         """What AWS charges for it by the rates we know, or None."""
         try:
-            return self.count * self.seconds * prices.rate(self.machine, self.component, self.region).usd_per_hour / 3600
+            rate = prices.rate(self.machine, self.component, self.region)
         except prices.NoRate:
             return None
+        return self.count * self.seconds * rate.usd_per_hour / 3600
 
 
-_deleted = []  # usage of endpoints that this kernel's clean-up has deleted
+_deleted: list[Usage] = []  # usage of endpoints that this kernel's clean-up has deleted
 
 
 def bill(course):
@@ -47,12 +48,13 @@ def bill(course):
     rows = [[u.thing, f"{u.count} × {u.machine}", round(u.seconds), _dollars(u.usd)] for u in used]
     known = sum(u.usd for u in used if u.usd is not None)
     partly = any(u.usd is None for u in used)
-    rows.append(["together", "", round(sum(u.seconds for u in used)), ("at least " if partly else "") + _dollars(known)])
+    together = ("at least " if partly else "") + _dollars(known)
+    rows.append(["together", "", round(sum(u.seconds for u in used)), together])
     return Table(["what", "machine", "seconds", "USD"], rows, notes=[*_notes(course, used)])
 
 
 def usage(course):
-    """Return the learner's usage since the first cell ran: training jobs, endpoints that stand, endpoints that stood."""
+    """Return the learner's usage since the first cell ran: training jobs, endpoints that stand or stood."""
     return [*_training(course), *_endpoints(course), *(u for u in _deleted if u.region == course.region)]
 
 
@@ -124,7 +126,8 @@ def _endpoints(course):
             continue  # it went in between
         seconds = max(0, (_now(course) - described["CreationTime"]).total_seconds())
         if thing.tagged:
-            found += [Usage(f"endpoint {thing.name}", "hosting", *machine, seconds, course.region) for machine in machines]
+            what = f"endpoint {thing.name}", "hosting"
+            found += [Usage(*what, *machine, seconds, course.region) for machine in machines]
     return found
 
 
@@ -148,9 +151,10 @@ def _notes(course, used):
     rates = {(u.machine, u.component): prices.rate(u.machine, u.component, u.region) for u in used if u.usd is not None}
     for (machine, component), rate in rates.items():
         how = "" if rate.status == "confirmed" else ", not confirmed by AWS"
-        yield f"{machine} for {WHERE.get(component, component)}: USD {rate.usd_per_hour:g} per hour ({course.region}, {rate.date}{how})."
+        what = f"{machine} for {WHERE.get(component, component)}"
+        yield f"{what}: USD {rate.usd_per_hour:g} per hour ({course.region}, {rate.date}{how})."
     if any(u.usd is None for u in used):
-        yield f"'not known': the course has no rate for this machine in {course.region}; that is not the same as free."
+        yield f"'not known': the course has no rate for this machine in {course.region}, which is not the same as free."
     if course.region == prices.REGION:
         storage = prices.price("s3-storage")
         yield f"Not counted: storage in S3, USD {storage.usd:g} per {storage.unit} ({storage.date}), and requests."

@@ -21,7 +21,7 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from . import waiting
+from . import noise, waiting
 from .local_account import connection, serving
 from .local_account.client import ask
 
@@ -73,11 +73,18 @@ class Course:
         """The tags of everything that the learner creates, as AWS wants them: course and learner."""
         return [{"Key": "course", "Value": COURSE}, {"Key": "learner", "Value": self.learner}]
 
+    @property
+    def sdk_tags(self):
+        """The same tags as the SDK's own classes want them, ModelTrainer for one: key and value in small letters."""
+        return [{"key": tag["Key"], "value": tag["Value"]} for tag in self.tags]
+
     def name(self, what):
         """Return a name of the learner's own: name("flights-tree") is "me-flights-tree"."""
         name = f"{self.learner}-{what}"
         if not NAME.fullmatch(name):
-            raise ValueError(f"A name in SageMaker holds letters, digits and hyphens only and ends with no hyphen, not {what!r}.")
+            raise ValueError(
+                f"A name in SageMaker holds letters, digits and hyphens, and ends with no hyphen, not {what!r}."
+            )
         if len(name) > LONGEST:
             raise ValueError(f"A name in SageMaker has at most {LONGEST} characters; {name!r} has {len(name)}.")
         return name
@@ -94,43 +101,56 @@ def begin(account="local", learner="me", region="us-east-1", keep=False):
     """
     _check_arguments(account, learner, region, keep)
     _check_versions()
+    noise.hush()
     course = _local(learner, region, keep) if account == "local" else _aws(learner, region, keep)
     print(
         f"{'The local account' if account == 'local' else 'Your AWS account'} {course.account_id} in {region}. "
-        f"What we create carries the name {learner!r}"
-        + (", and stays after the last section." if keep else ".")
+        f"What we create carries the name {learner!r}" + (", and stays after the last section." if keep else ".")
     )
     return course
 
 
+def end():
+    """Make this process a client of no account again, as if `begin` had never been called."""
+    if _own_environment.local:
+        connection.release()
+        waiting.last_as_long_as_asked()
+    _own_environment.put_back()
+    _forget_sessions()
+
+
 def _local(learner, region, keep):
+    if not _own_environment.local:
+        end()
     folder = Path(os.environ.get(FOLDER) or ROOT / ".account").resolve()
-    serving.up(folder, region=region)
-    variables = serving.variables(folder, region)
-    _own_environment.put_aside(variables)
+    try:
+        serving.up(folder, region=region)
+        variables = serving.variables(folder, region)
+    except serving.NotServed as error:
+        raise CannotBegin(str(error)) from None
+    _own_environment.put_aside({*connection.forgotten(os.environ), *variables}, local=True)
     connection.adopt(variables)
     _forget_sessions()
     connection.redirect(variables["AWS_ENDPOINT_URL"], _absent)
     waiting.end_early(variables)
-    role = variables["SAGEMAKER_ROLE_ARN"]
     now = datetime.fromisoformat(ask(variables, "/status")["Time"])
+    role = variables["SAGEMAKER_ROLE_ARN"]
     return Course("local", learner, region, keep, role, role.split(":")[4], *_times(now, "local", learner, region))
 
 
 def _aws(learner, region, keep):
-    if _own_environment.put_back():
-        connection.release()
-        waiting.last_as_long_as_asked()
-    os.environ |= {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}
-    # The administrator's defaults come first, so that a defaults file of the learner's own still counts.
-    os.environ.setdefault("SAGEMAKER_ADMIN_CONFIG_OVERRIDE", str(serving.DEFAULTS))
-    os.environ |= {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    _forget_sessions()
+    end()
+    variables = {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}
+    variables |= {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    # As the administrator's defaults, which come first, so that a defaults file of the learner's own counts too.
+    variables["SAGEMAKER_ADMIN_CONFIG_OVERRIDE"] = str(serving.DEFAULTS)
+    _own_environment.put_aside({*variables, "SAGEMAKER_ROLE_ARN"}, local=False)
+    os.environ |= variables
     caller = _caller()
-    role = _role(caller["Arn"])
-    os.environ["SAGEMAKER_ROLE_ARN"] = role
+    os.environ["SAGEMAKER_ROLE_ARN"] = role = _role(caller["Arn"])
     now = parsedate_to_datetime(caller["ResponseMetadata"]["HTTPHeaders"]["date"])
-    return Course("aws", learner, region, keep, role, caller["Account"], *_times(now, caller["Account"], learner, region))
+    account_id = caller["Account"]
+    return Course("aws", learner, region, keep, role, account_id, *_times(now, account_id, learner, region))
 
 
 def _times(now, *where):
@@ -162,8 +182,8 @@ def _check_versions():
             found = "none"
         if found != version:
             raise CannotBegin(
-                f"The course is written for {package} {version}, and this kernel has {found}. Choose the course's own kernel "
-                f"(menu Kernel, Change Kernel), which `make setup` installs. This one is {sys.executable}."
+                f"The course is written for {package} {version}, and this kernel has {found}. Choose the course's own "
+                f"kernel (menu Kernel, Change Kernel), which `make setup` installs. This one is {sys.executable}."
             )
 
 
@@ -173,9 +193,9 @@ def _caller():
         return boto3.client("sts").get_caller_identity()
     except NoCredentialsError:
         raise CannotBegin(
-            "No AWS credentials were found: neither variables (AWS_ACCESS_KEY_ID), nor a profile (AWS_PROFILE, ~/.aws), "
-            "nor a role of this machine. Run `aws configure` or `aws sso login` in a terminal, restart the kernel and run "
-            'this cell again; or set ACCOUNT = "local", which needs none.'
+            "No AWS credentials were found: neither variables (AWS_ACCESS_KEY_ID), nor a profile (AWS_PROFILE, "
+            "~/.aws), nor a role of this machine. Run `aws configure` or `aws sso login` in a terminal, restart the "
+            'kernel and run this cell again; or set ACCOUNT = "local", which needs none.'
         ) from None
     except ClientError as error:
         raise CannotBegin(
@@ -190,9 +210,9 @@ def _role(caller):
     """Return the ARN of the role for jobs and endpoints: the one that is named, or the one this machine works under."""
     if role := os.environ.get("SAGEMAKER_ROLE_ARN"):
         if not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+", role):
-            raise CannotBegin(f"SAGEMAKER_ROLE_ARN must be a role's ARN, arn:aws:iam::123456789012:role/NAME, not {role!r}.")
+            raise CannotBegin(f"SAGEMAKER_ROLE_ARN must be like arn:aws:iam::123456789012:role/NAME, not {role!r}.")
         return role
-    # "arn:aws:sts::123456789012:assumed-role/NAME/SageMaker" is a notebook instance of SageMaker under its execution role
+    # "arn:aws:sts::123456789012:assumed-role/NAME/SageMaker": a notebook instance under its execution role
     assumed = re.fullmatch(r"arn:([\w-]+):sts::(\d{12}):assumed-role/([^/]+)/SageMaker", caller)
     if not assumed:
         raise CannotBegin(
@@ -216,33 +236,28 @@ def _forget_sessions():
 
 def _absent(url):
     """Return what to raise when nobody listens at the local account's URL."""
-    return NotRunning(f"The local account at {url} is not running any more. Run the first cell again: it starts the account.")
+    return NotRunning(f"The local account at {url} is not running any more. Run the first cell again, which starts it.")
 
 
 class _OwnEnvironment:
-    """The learner's own variables, put aside while the local account is used."""
+    """The learner's own variables, put aside while the course sets others in their place."""
 
     def __init__(self):
-        self.kept = None  # {name: value}; None while they are in their place
-        self.set = ()
+        self.local, self.before = False, {}  # {name: its own value, or None}
 
-    def put_aside(self, variables):
-        """Remember what the local account's `variables` are about to replace."""
-        self.set = {*self.set, *variables}
-        if self.kept is None:
-            names = {*connection.forgotten(os.environ), *variables}
-            self.kept = {name: os.environ[name] for name in names if name in os.environ}
+    def put_aside(self, names, local):
+        """Remember the variables that are about to be replaced."""
+        self.local = local
+        self.before = {name: os.environ.get(name) for name in names} | self.before
 
     def put_back(self):
-        """Restore the learner's variables; return whether they had been put aside."""
-        if self.kept is None:
-            return False
-        for name in {*connection.forgotten(os.environ), *self.set}:
+        """Restore the learner's variables."""
+        for name, value in self.before.items():
             os.environ.pop(name, None)
-        os.environ.update(self.kept)
-        self.kept, self.set = None, ()
-        return True
+            if value is not None:
+                os.environ[name] = value
+        self.local, self.before = False, {}
 
 
 _own_environment = _OwnEnvironment()
-_began = {}  # when the first cell ran first, by account, learner and region
+_began: dict = {}  # when the first cell ran first, by account, learner and region

@@ -16,7 +16,7 @@ class Table:
         cells = [[str(cell) for cell in row] for row in [self.columns, *self.rows]]
         widths = [max(len(row[at]) for row in cells) for at in range(len(self.columns))]
         right = [self._is_number(at) for at in range(len(self.columns))]
-        lines = ["  ".join(self._placed(*cell) for cell in zip(row, widths, right, strict=True)).rstrip() for row in cells]
+        lines = ["  ".join(map(self._placed, row, widths, right)).rstrip() for row in cells]
         lines.insert(1, "  ".join("-" * width for width in widths))
         body = lines if self.rows else [self.empty]
         return "\n".join([*([self.title] if self.title else []), *body, *self.notes])
@@ -27,11 +27,13 @@ class Table:
         right = [' style="text-align: right"' if self._is_number(at) else "" for at in range(len(self.columns))]
 
         def line(tag, cells):
-            return "<tr>" + "".join(f"<{tag}{a}>{escape(str(c))}</{tag}>" for a, c in zip(right, cells, strict=True)) + "</tr>"
+            written = [f"<{tag}{at}>{escape(str(cell))}</{tag}>" for at, cell in zip(right, cells, strict=True)]
+            return f"<tr>{''.join(written)}</tr>"
 
         head = f"<p><strong>{escape(self.title)}</strong></p>" if self.title else ""
-        body = f"<thead>{line('th', self.columns)}</thead><tbody>{''.join(line('td', row) for row in self.rows)}</tbody>"
-        table = f"<table>{body}</table>" if self.rows else f"<p>{escape(self.empty)}</p>"
+        body = "".join(line("td", row) for row in self.rows)
+        table = f"<table><thead>{line('th', self.columns)}</thead><tbody>{body}</tbody></table>"
+        table = table if self.rows else f"<p>{escape(self.empty)}</p>"
         return head + table + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
 
     def _is_number(self, at):

@@ -1,9 +1,9 @@
-"""Waiting that ends with the work: on the local account, the sleeps between two looks at a status end when there is news.
+"""Waiting that ends with the work: on the local account, the sleeps between two looks end when there is news.
 
-On AWS a job takes minutes, and the SDK looks every 5 to 30 seconds. Here a job takes seconds, and most of the time would
-be slept away. A sleep that the SDK asks for lasts as long as it says, unless the account announces a change; nothing else
-of the waiting changes, and every other sleep is left alone. boto3's waiters, which count their looks, need none of this:
-the account holds its answer to a waiter until there is something to say.
+On AWS a job takes minutes, and the SDK looks at it every 5 to 30 seconds. Here a job takes seconds, and most of the
+time would be slept away. A sleep that the SDK asks for lasts as long as it says, unless the account announces a change;
+nothing else of the waiting changes, and every other sleep is left alone. boto3's waiters, which count their looks, need
+none of this: the account holds its answer to a waiter until there is something to say.
 """
 
 import sys
@@ -33,7 +33,7 @@ class News:
         while (rest := end - time.monotonic()) > 0:
             try:
                 count = self.count(min(rest, HELD))
-            except (OSError, HTTPException, ValueError):  # no account answers; whoever waits will find out at the next look
+            except (OSError, HTTPException, ValueError):  # no account answers, as the next look will find out
                 return _sleep(max(0, end - time.monotonic()))
             if count != getattr(self.seen, "count", None):
                 self.seen.count = count

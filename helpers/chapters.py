@@ -1,0 +1,222 @@
+"""`course run`: execute the chapters, each in an empty account, and say what they cost and left behind."""
+
+import ast
+import contextlib
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from . import cleanup, costs, session
+from .local_account import guardian, serving
+from .local_account.client import ask
+from .tables import Table
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+# Every Jupyter has a kernel of this name; where it is not the course's own, the first cell says so.
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+LONGEST = 900  # seconds that one cell may take
+
+
+class NoChapter(Exception):
+    """There is no such chapter."""
+
+
+@dataclass
+class Run:
+    """What became of one chapter."""
+
+    chapter: str  # "06-a-training-job"
+    account: str  # "local" or "aws"
+    seconds: float = 0
+    usd: float | None = None  # what AWS charges for what it used, by the rates we know
+    all_rates_known: bool = True
+    left: list = field(default_factory=list)  # what it left behind, before the runner cleaned
+    removed: list = field(default_factory=list)  # what the runner cleaned
+    error: str = ""  # the cell that failed, and its error
+    output: Path | None = None  # the executed notebook
+
+    @property
+    def is_good(self):
+        return not self.error and not self.left
+
+
+def run(names=(), account="local", learner=None, region=None, keep=False, folder=None):
+    """Run the chapters into a folder, print the table and return the exit status."""
+    chapters = found(names)
+    folder = Path(folder or ROOT / "_runs" / time.strftime("%Y-%m-%d-%H%M%S"))
+    folder.mkdir(parents=True, exist_ok=True)
+    runs = []
+    for chapter in chapters:
+        one = execute(chapter, folder, account, learner, region, keep)
+        runs.append(one)
+        if one.error:
+            print(f"\n{one.chapter} failed.\n{one.error}\n", file=sys.stderr)
+        for line in one.removed:
+            print(f"{one.chapter}: the runner had to remove it: {line}", file=sys.stderr)
+    (folder / "runs.json").write_text(json.dumps([asdict(one) for one in runs], indent=1, default=str))
+    print(table(runs, folder))
+    return 0 if all(one.is_good or (keep and not one.error) for one in runs) else 1
+
+
+def found(names=()):
+    """Return the paths of the chapters: all, or those named by their number ("06"), their name or their path."""
+    every = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    if not names:
+        if not every:
+            raise NoChapter(f"There are no chapters in {NOTEBOOKS}.")
+        return every
+    paths = []
+    for name in names:
+        path = Path(name)
+        chosen = [path] if path.suffix == ".ipynb" and path.exists() else [c for c in every if c.name.startswith(name)]
+        if not chosen:
+            raise NoChapter(f"There is no chapter {name!r}; there are {', '.join(c.stem for c in every) or 'none'}.")
+        paths += chosen
+    return list(dict.fromkeys(path.resolve() for path in paths))
+
+
+def execute(chapter, folder, account="local", learner=None, region=None, keep=False, progress=True):
+    """Run one chapter into a folder, look at what it left, and clean up after it; return its Run.
+
+    In local mode the chapter meets an empty account, which ends and goes afterwards. With `keep` it goes on, in a
+    folder beside the executed chapter.
+    """
+    one = Run(chapter.stem, account, output=Path(folder, chapter.name))
+    given = {"ACCOUNT": account, "LEARNER": learner, "REGION": region, "KEEP": keep}
+    parameters = {name: value for name, value in given.items() if value is not None}
+    with _account_of(one, keep) as own, tempfile.TemporaryDirectory() as notes:
+        usage = Path(notes, "usage")
+        with variables({costs.USAGE_FILE: str(usage), session.FOLDER: own, "JUPYTER_PREFER_ENV_PATH": "1"}):
+            began = datetime.now(UTC)
+            one.error = _papermill(chapter, one.output, parameters, progress)
+            one.seconds = (datetime.now(UTC) - began).total_seconds()
+            if own is None or serving.find(own):  # else the chapter did not come as far as to begin
+                _look_and_clean(one, _stated(chapter) | parameters, usage, began)
+    return one
+
+
+def table(runs, folder=None):
+    """Return the table of runs."""
+    rows = []
+    for one in runs:
+        usd = "" if one.usd is None else f"{'' if one.all_rates_known else 'at least '}{one.usd:.4f}"
+        left = ", ".join(one.left) or "nothing"
+        rows.append([one.chapter, one.account, f"{one.seconds:.0f}", usd, left, "failed" if one.error else "ran"])
+    total = sum(one.usd or 0 for one in runs)
+    notes = [f"Together {sum(one.seconds for one in runs):.0f} seconds, USD {total:.4f} by AWS's rates."]
+    notes += [f"Executed chapters: {folder}"] if folder else []
+    return Table(["chapter", "account", "seconds", "USD on AWS", "left behind", "result"], rows, notes=notes)
+
+
+def _papermill(chapter, output, parameters, progress):
+    """Execute a chapter; return what failed, or nothing."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    bar = {"desc": chapter.stem, "file": sys.stderr} if progress else False
+    try:
+        papermill.execute_notebook(
+            chapter, output, parameters, cwd=NOTEBOOKS, kernel_name=KERNEL["name"], progress_bar=bar,
+            execution_timeout=LONGEST, start_timeout=120,
+        )  # fmt: skip
+    except PapermillExecutionError as error:
+        return f"In [{error.exec_count}]:\n{error.source}\n\n{error.ename}: {error.evalue}"
+    except Exception as error:  # a kernel that dies, a cell that takes for ever
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _stated(chapter):
+    """Return learner and region as the chapter states them."""
+    import papermill
+
+    stated = papermill.inspect_notebook(str(chapter))
+    return {name: ast.literal_eval(stated[name]["default"]) for name in ("LEARNER", "REGION") if name in stated}
+
+
+def _look_and_clean(one, parameters, usage, began):
+    """Fill in what the chapter used and left, then remove what is left."""
+    words = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(words):
+            course = session.begin(one.account, parameters["LEARNER"], parameters["REGION"], parameters["KEEP"])
+            course = replace(course, began=began + course.clock)
+            one.usd, one.all_rates_known = costs.total([*costs.usage(course), *costs.remembered(usage)])
+            one.left = _left(course)
+        if one.left and not course.keep:
+            words = io.StringIO()
+            with contextlib.redirect_stdout(words):
+                cleanup.everything(course)
+            one.removed = words.getvalue().splitlines()
+            one.removed += [f"{thing} could not be removed" for thing in cleanup.left(course)]
+    finally:
+        session.end()
+
+
+def _left(course):
+    """Return what stands or runs: by the account's lists and, in local mode, by what the account itself runs."""
+    left = cleanup.left(course)
+    if course.account == "local":
+        status = ask(os.environ, "/status")
+        named = " ".join(left)
+        for kind, title in (("TrainingJobs", "training job"), ("Endpoints", "endpoint")):
+            left += [f"{title} {name} runs" for name in status[kind] if name not in named]
+        if not left:
+            left += [f"the process {command}" for command in processes(status["Folder"])]
+    return left
+
+
+def processes(folder):
+    """Return the command lines of the programs that the account in a folder has started and that run now."""
+    if not (place := serving.find(folder)):
+        return []
+    parents, family = guardian.processes(), {place["Pid"]}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    commands = [" ".join(guardian.command(pid)).strip() for pid in family - {place["Pid"]}]
+    return [command for command in commands if command]  # one without a command line has ended
+
+
+@contextlib.contextmanager
+def empty_account():
+    """Give the folder of an account that is new, and that ends and goes afterwards."""
+    folder = tempfile.mkdtemp(prefix="course-")
+    try:
+        yield folder
+    finally:
+        serving.down(folder)
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def variables(values):
+    """Set environment variables for a while; None means none."""
+    before = {name: os.environ.get(name) for name in values}
+    try:
+        _set(values)
+        yield
+    finally:
+        _set(before)
+
+
+def _account_of(one, keep):
+    """Give the folder of the account that a chapter meets; None on AWS."""
+    if one.account != "local":
+        return contextlib.nullcontext(None)
+    return contextlib.nullcontext(str(one.output.with_suffix(".account"))) if keep else empty_account()
+
+
+def _set(values):
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

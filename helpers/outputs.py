@@ -1,0 +1,72 @@
+"""`course outputs`: execute chapters in place, so that a chapter that did not change stays the same to the byte.
+
+What differs between two runs for no reason is left out: times, the version of Python, a frontend's notes. The output of
+a cell tagged `varies` differs for a reason; the stored one stays as long as the source of the cell does.
+"""
+
+import hashlib
+import sys
+
+import nbformat
+
+from .chapters import KERNEL, LONGEST, NOTEBOOKS, empty_account, found, variables
+from .session import FOLDER
+
+KEPT = ("tags", "jupyter")  # what of a cell's metadata is the author's
+
+
+def store(names=()):
+    """Execute the chapters, each in an empty account, store their outputs and return the exit status."""
+    failed = False
+    for path in found(names):
+        before = path.read_text(encoding="utf-8")
+        try:
+            after = executed(before)
+        except Exception as error:  # of the chapter's own code, or a kernel that died: its file stays as it was
+            print(f"{path.name}: failed, and left as it was\n{error}\n", file=sys.stderr)
+            failed = True
+            continue
+        if after != before:
+            draft = path.with_suffix(".draft")
+            draft.write_text(after, encoding="utf-8")
+            draft.replace(path)
+        print(f"{path.name}: {'unchanged' if after == before else 'stored'}")
+    return int(failed)
+
+
+def executed(text):
+    """Return the text of a notebook with the outputs of a new run."""
+    from nbclient import NotebookClient
+
+    stored, book = (nbformat.reads(text, as_version=4) for _ in range(2))
+    normalise(book)
+    client = NotebookClient(
+        book, timeout=LONGEST, startup_timeout=120, kernel_name=KERNEL["name"], record_timing=False,
+        coalesce_streams=True, resources={"metadata": {"path": str(NOTEBOOKS)}},
+    )  # fmt: skip
+    with empty_account() as folder, variables({FOLDER: folder, "JUPYTER_PREFER_ENV_PATH": "1"}):
+        client.execute()
+    normalise(book)
+    keep_varying(book, stored)
+    return nbformat.writes(book, version=4) + "\n"
+
+
+def normalise(book):
+    """Leave in a notebook what the author wrote and what the code said, and nothing of when and where it ran."""
+    book.nbformat_minor = 5
+    book.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": KERNEL["language"]}})
+    for at, cell in enumerate(book.cells):
+        cell.metadata = nbformat.from_dict({key: value for key, value in cell.metadata.items() if key in KEPT})
+        if "id" not in cell:
+            cell.id = hashlib.sha256(f"{at} {cell.source}".encode()).hexdigest()[:8]
+        for output in cell.get("outputs", []):
+            output.pop("transient", None)
+
+
+def keep_varying(book, stored):
+    """Put the stored outputs back into the cells that may vary and whose source is the stored one."""
+    before = {cell.get("id"): cell for cell in stored.cells}
+    for cell in book.cells:
+        was = before.get(cell.id)
+        if "varies" in cell.metadata.get("tags", []) and was and was.source == cell.source and was.get("outputs"):
+            cell.outputs = was.outputs
