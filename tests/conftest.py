@@ -35,7 +35,7 @@ class Served:
     def kill(self):
         """Kill the server as a crash would, and wait until it is dead."""
         os.kill(self.pid, signal.SIGKILL)
-        while serving._held(self.folder):
+        while serving.held(self.folder):
             time.sleep(0.01)
 
     def client(self, service, region="us-east-1", **options):

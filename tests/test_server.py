@@ -160,7 +160,7 @@ def test_after_a_kill_the_account_is_as_it_was(account):
 def test_it_leaves_by_itself_when_nobody_calls(tmp_path):
     place = serving.up(tmp_path / "account", 0, idle=1)
     until = time.monotonic() + 20
-    while serving._held(tmp_path / "account") and time.monotonic() < until:
+    while serving.held(tmp_path / "account") and time.monotonic() < until:
         time.sleep(0.05)
     assert not serving.find(tmp_path / "account")
     with pytest.raises(ConnectionRefusedError):

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+import traceback
 import uuid
 from xml.sax.saxutils import escape
 
@@ -43,6 +44,10 @@ class Door:
             response = await self.answer(request)
         except AwsError as error:
             response = refusal(request, error)
+        except Exception:
+            traceback.print_exc()  # into server.log, where a bug report finds it
+            sentence = f"The local account failed; {self.account.folder / 'server.log'} says how."
+            response = refusal(request, AwsError(sentence, "InternalFailure", 500))
         await response(scope, receive, send)
 
     async def answer(self, request):

@@ -50,10 +50,10 @@ def up(folder, port=None, region=REGION, idle=IDLE):
 def find(folder):
     """Return where the server of a folder is, or None if none runs."""
     folder = Path(folder).resolve()
-    if not _held(folder):
+    if not held(folder):
         return None
     until = time.monotonic() + READY
-    while time.monotonic() < until and _held(folder):  # it may be just starting, or just dying
+    while time.monotonic() < until and held(folder):  # it may be just starting, or just dying
         try:
             place = json.loads((folder / "server.json").read_text())
             socket.create_connection(("127.0.0.1", place["Port"]), timeout=5).close()
@@ -76,7 +76,7 @@ def down(folder, patience=15):
         return False
     os.kill(place["Pid"], signal.SIGTERM)
     until = time.monotonic() + patience
-    while _held(folder):
+    while held(folder):
         if time.monotonic() > until:
             os.kill(place["Pid"], signal.SIGKILL)  # what it started ends with it: see guardian.py
             until += patience
@@ -120,7 +120,7 @@ def _started(folder, port, region, idle):
         return None, log.read().decode(errors="replace").strip()
 
 
-def _held(folder):
+def held(folder):
     """Tell whether a server holds the folder, by trying to hold it."""
     try:
         with open(Path(folder, "lock")) as lock:

@@ -19,6 +19,7 @@ from .errors import AwsError
 
 SKEW = timedelta(minutes=15)  # how far the signer's clock may be off
 LONGEST = timedelta(days=7)  # how long a presigned URL may live
+LARGEST = 16 * 1024 * 1024  # bytes of a request other than S3's
 UNREAD = ("UNSIGNED-PAYLOAD", "STREAMING-")  # payloads whose hash is not part of the signature
 
 
@@ -65,6 +66,7 @@ async def _signed_in_header(request, account, authorization):
         raise BadSignature(f"Signature expired: {stamp} is more than 15 minutes off.", "InvalidSignatureException")
     payload = request.headers.get("x-amz-content-sha256", "")
     if service != "s3" and not payload.startswith(UNREAD):
+        _refuse_large(request)
         payload = hashlib.sha256(await request.body()).hexdigest()  # S3 itself compares, while it stores the body
     credentials, arn = _credentials(account, key, request.headers.get("x-amz-security-token"))
     verifier = Verifier(credentials, service, region, fields.get("SignedHeaders", "").split(";"), payload)
@@ -109,6 +111,15 @@ def _signed_as_version_2(request, account, query):
     parts = urlsplit(f"https://{host}{path}?{'&'.join(rest)}")
     _compare(Verifier2(credentials, expires).get_signature(request.method, parts, headers, auth_path=path), query["Signature"])
     return Caller(query["AWSAccessKeyId"], account.region, "s3", arn)
+
+
+def _refuse_large(request):
+    """Raise if a body is too large to be read into memory, or does not say how large it is."""
+    length = request.headers.get("content-length", "0" if "transfer-encoding" not in request.headers else "")
+    if not length.isdigit():
+        raise AwsError("The request must state its Content-Length.", "MissingContentLength", 411)
+    if int(length) > LARGEST:
+        raise AwsError(f"A request body holds at most {LARGEST} bytes, not {length}.", "RequestEntityTooLargeException", 413)
 
 
 class Verifier(SigV4Auth):

@@ -44,12 +44,19 @@ def _checked(value, shape, path, errors):
             _checked(key, shape.key, f"{path}.{key}.key", errors)
         return {key: _checked(item, shape.value, f"{path}.{key}.member", errors) for key, item in value.items()}
     if kind == "timestamp":
-        return value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
+        return _time(value, path)
     if kind == "string":
         _string(value, shape, path, errors)
     elif kind in ("integer", "long", "float", "double"):
         _range(value, shape, path, errors)
     return value
+
+
+def _time(value, path):
+    try:
+        return value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
+    except (OverflowError, ValueError, OSError):
+        raise SerializationException(f"{value} can not be converted to a Timestamp at '{path}'") from None
 
 
 def _structure(value, shape, path, errors):

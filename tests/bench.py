@@ -1,0 +1,250 @@
+"""`make bench`: the local account's figures on this machine, each beside what it is compared with in the same run."""
+
+import multiprocessing
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import boto3
+import psutil
+from botocore.config import Config
+from conftest import Served
+
+from helpers.local_account import serving
+
+ROOT = Path(__file__).parents[1]
+ROLE = serving.ROLE_ARN
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
+CLIENTS, SECONDS, MEGABYTES = 8, 3, 100
+FEATURES = 15  # of a flight, as the course's model takes them
+
+
+def main():
+    """Measure everything in an empty temporary account and print a table."""
+    print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        print(f"{'what':58} {'measured':>12}   {'reach'}")
+        row("account ready after `course up`, new folder", ready(folder / "new"), "under 2 s")
+        account = Served(folder / "account")
+        try:
+            for measure in (control_plane, training, invocation, transfer):
+                measure(account, folder)
+        finally:
+            account.stop()
+
+
+def row(what, value, reach=""):
+    """Print one figure."""
+    print(f"{what:58} {value:>12}   {reach}", flush=True)
+
+
+def ready(folder):
+    """Return the seconds from the command to its URL, the median of three new accounts."""
+    seconds = []
+    for number in range(3):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "helpers.command", "up", "--folder", f"{folder}-{number}", "--port", "0"],
+                       check=True, cwd=ROOT, capture_output=True)  # fmt: skip
+        seconds.append(time.perf_counter() - began)
+        serving.down(f"{folder}-{number}")
+    return f"{statistics.median(seconds):.2f} s"
+
+
+def control_plane(account, folder):
+    """Compare describe and list with moto's server, each asked by the same clients."""
+    sagemaker, s3 = account.client("sagemaker"), account.client("s3")
+    s3.create_bucket(Bucket="bench")
+    s3.put_object(Bucket="bench", Key="model.tar.gz", Body=b"")
+    moto = subprocess.Popen([Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port := free_port())],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        other = f"http://127.0.0.1:{port}"
+        keys = {"aws_access_key_id": "AKIATEST", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        theirs = boto3.client("sagemaker", endpoint_url=other, config=Config(retries={"total_max_attempts": 30}), **keys)
+        for client in (sagemaker, theirs):
+            for number in range(100):
+                client.create_model(ModelName=f"m-{number}", ExecutionRoleArn=ROLE,
+                                    PrimaryContainer={"Image": IMAGE, "ModelDataUrl": "s3://bench/model.tar.gz"})  # fmt: skip
+        ours = {"endpoint_url": account.url, **session_keys(account)}
+        for what, call in (("describe", describe), ("list of 100", list_100)):
+            us, them = milliseconds(lambda c=call: c(sagemaker)), milliseconds(lambda c=call: c(theirs))
+            row(f"{what}, p50 (moto {them:.1f} ms)", f"{us:.1f} ms", "under 5 ms")
+        us, them = rate(ours), rate({"endpoint_url": other, **keys})
+        row(f"describe, {CLIENTS} clients (moto {them:.0f}/s)", f"{us:.0f}/s", "over 300/s")
+    finally:
+        moto.terminate()
+        moto.wait()
+
+
+def describe(client):
+    """Describe one model."""
+    client.describe_model(ModelName="m-50")
+
+
+def list_100(client):
+    """List a hundred models."""
+    client.list_models(MaxResults=100)
+
+
+def milliseconds(call, times=200):
+    """Return the median time of a call."""
+    call()
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        call()
+        took.append(time.perf_counter() - began)
+    return statistics.median(took) * 1000
+
+
+def rate(keys):
+    """Return the requests per second of several clients, each a process."""
+    with multiprocessing.get_context("spawn").Pool(CLIENTS) as pool:
+        pool.map(asked, [(keys, 0.2)] * CLIENTS)  # every process has its client and its connection
+        return sum(pool.map(asked, [(keys, SECONDS)] * CLIENTS)) / SECONDS
+
+
+def asked(task):
+    """Describe a model for so many seconds; return how often."""
+    keys, seconds = task
+    client = CACHE.get("client") or CACHE.setdefault("client", boto3.client("sagemaker", **keys))
+    count, until = 0, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        describe(client)
+        count += 1
+    return count
+
+
+CACHE = {}  # a process's client
+
+
+def training(account, folder):
+    """Compare a training job with its script run by hand."""
+    sagemaker, s3 = account.client("sagemaker"), account.client("s3")
+    script = folder / "train.py"
+    script.write_text(SCRIPT)
+    s3.upload_file(str(script), "bench", "code/train.py")
+    by_hand, as_job = [], []
+    for number in range(5):
+        model = folder / f"model-{number}"
+        model.mkdir()
+        began = time.perf_counter()
+        subprocess.run([sys.executable, script, model], check=True, capture_output=True)
+        by_hand.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        sagemaker.create_training_job(
+            TrainingJobName=f"bench-{number}",
+            RoleArn=ROLE,
+            AlgorithmSpecification={
+                "TrainingImage": IMAGE,
+                "TrainingInputMode": "File",
+                "ContainerEntrypoint": ["python3", "/opt/ml/input/data/code/train.py", "/opt/ml/model"],
+            },
+            InputDataConfig=[{"ChannelName": "code", "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bench/code/"}}}],
+            OutputDataConfig={"S3OutputPath": "s3://bench/models"},
+            ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+            StoppingCondition={"MaxRuntimeInSeconds": 600},
+        )
+        sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName=f"bench-{number}")
+        as_job.append(time.perf_counter() - began)
+    hand, job = statistics.median(by_hand), statistics.median(as_job)
+    row(f"a training job ({job:.2f} s) above its script by hand ({hand:.2f} s)", f"{job - hand:.2f} s", "under 1.0 s")
+
+
+SCRIPT = f"""
+import sys
+import numpy, xgboost
+random = numpy.random.default_rng(42)
+rows = random.normal(size=(50_000, {FEATURES}))
+label = rows[:, 0] + random.normal(size=50_000) > 0
+settings = {{"objective": "binary:logistic", "nthread": 1, "seed": 42}}
+xgboost.train(settings, xgboost.DMatrix(rows, label), 50).save_model(sys.argv[1] + "/xgboost-model")
+"""
+
+
+def invocation(account, folder):
+    """Compare an invocation with the model's own predict in this process."""
+    import numpy
+    import xgboost
+
+    model = folder / "model-0" / "xgboost-model"
+    with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
+        archive.add(model, "xgboost-model")
+    account.client("s3").upload_file(str(folder / "model.tar.gz"), "bench", "served.tar.gz")
+    sagemaker, runtime = account.client("sagemaker"), account.client("sagemaker-runtime")
+    sagemaker.create_model(ModelName="served", ExecutionRoleArn=ROLE,
+                           PrimaryContainer={"Image": IMAGE, "ModelDataUrl": "s3://bench/served.tar.gz"})  # fmt: skip
+    variant = {"VariantName": "AllTraffic", "ModelName": "served", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(EndpointConfigName="served", ProductionVariants=[variant])
+    began = time.perf_counter()
+    sagemaker.create_endpoint(EndpointName="served", EndpointConfigName="served")
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="served")
+    row("an endpoint, from its creation to InService", f"{time.perf_counter() - began:.1f} s")
+    booster = xgboost.Booster(model_file=model)
+    booster.set_param({"nthread": 1})
+    values = numpy.arange(FEATURES, dtype=float).reshape(1, -1)
+    body = ",".join(map(str, values[0]))
+    predict = milliseconds(lambda: booster.predict(xgboost.DMatrix(values)))
+    invoke = milliseconds(lambda: runtime.invoke_endpoint(EndpointName="served", ContentType="text/csv", Body=body)["Body"].read())
+    row(f"InvokeEndpoint ({invoke:.1f} ms) above predict ({predict:.1f} ms), p50", f"{invoke - predict:.1f} ms", "under 5 ms")
+    sagemaker.delete_endpoint(EndpointName="served")
+    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="served")
+
+
+def transfer(account, folder):
+    """Compare the transfer of a large file with `cp`."""
+    s3, server = account.client("s3"), psutil.Process(account.pid)
+    large = folder / "large"
+    large.write_bytes(os.urandom(MEGABYTES * 1024 * 1024))
+    before, up, down, copy = server.memory_info().rss, [], [], []
+    for number in range(5):
+        copy.append(seconds(lambda: subprocess.run(["cp", large, folder / "copy"], check=True)))
+        up.append(seconds(lambda n=number: s3.upload_file(str(large), "bench", f"large-{n}")))
+        down.append(seconds(lambda n=number: s3.download_file("bench", f"large-{n}", str(folder / "back"))))
+        assert (folder / "back").read_bytes() == large.read_bytes()
+    cp = statistics.median(copy)
+    for what, took in (("upload", up), ("download", down)):
+        middle = statistics.median(took)
+        row(f"{what} of {MEGABYTES} MB ({middle:.2f} s) to `cp` ({cp:.2f} s)", f"{middle / cp:.1f} x", "within 3 x")
+    grown = (server.memory_info().rss - before) / 1024**2
+    row("the server's memory after ten such transfers", f"{grown:+.0f} MB", "bounded")
+    shutil.rmtree(folder / "copy", ignore_errors=True)
+
+
+def seconds(call):
+    """Return how long a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def session_keys(account):
+    """Return boto3's arguments for a client of the account."""
+    return {
+        "aws_access_key_id": account.environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": account.environment["AWS_SECRET_ACCESS_KEY"],
+        "aws_session_token": account.environment["AWS_SESSION_TOKEN"],
+        "region_name": "us-east-1",
+    }
+
+
+def free_port():
+    """Return a port that is free now."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+if __name__ == "__main__":
+    main()
