@@ -13,10 +13,11 @@ def hush():
         handler = logging.StreamHandler(sys.stderr)
         handler.setLevel(logging.WARNING)
         handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        handler.addFilter(lambda record: record.msg != "No region provided. Using default region.")  # begin gave it
         root.addHandler(handler)
     if importlib.util.find_spec("ipywidgets") is None:
         # The SDK's moving panels need ipywidgets; without it they would print empty lines and a warning.
         import rich
 
-        rich.reconfigure(force_jupyter=False)
+        rich.reconfigure(force_jupyter=False, force_terminal=False)
         warnings.filterwarnings("ignore", message='install "ipywidgets"')
