@@ -1,4 +1,4 @@
-"""`pytest --nbval notebooks` executes each chapter in an empty account and compares its outputs with the stored ones."""
+"""`pytest --nbval notebooks` executes each chapter in an empty account and compares what it shows with what is kept."""
 
 from contextlib import ExitStack
 
