@@ -64,9 +64,13 @@ def wake_up_call():
 
 
 def start(program):
-    """Start the program in a session of its own; return its process id."""
+    """Start the program in a session of its own; return its process id when it has begun and hears signals."""
+    begun, beginning = os.pipe()
     child = os.fork()
     if child:
+        os.close(beginning)
+        os.read(begun, 1)  # the program's end of the pipe closes by itself when the program takes over
+        os.close(begun)
         return child
     try:
         os.setsid()

@@ -18,7 +18,6 @@ from . import connection
 from .relocation import Relocation
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
-STARTUP = Path(__file__).with_name("startup")
 LONGEST_LINE = 256 * 1024  # bytes; CloudWatch cuts events at this length
 PATIENCE = 0.5  # seconds after which an unfinished line is shown as it is
 KEPT = ("TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -181,7 +180,7 @@ class Machine:
     """
 
     def __init__(self, account, region, paths=("/opt/ml",), hosts=None):
-        self.account, self.region, self.hosts = account, region, hosts or {}
+        self.account, self.region, self.paths, self.hosts = account, region, paths, hosts or {}
         place = tempfile.gettempdir()
         self.root = Path(tempfile.mkdtemp(prefix="sm-", dir="/tmp" if " " in place else place)).resolve()
         self.record = _records(account) / self.root.name
@@ -191,6 +190,7 @@ class Machine:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         make_python(self.root / "opt/python", {"url": account.url, **self.hosts})
         (self.root / "opt/course").symlink_to(sys.prefix)
+        (self.root / "opt/account").symlink_to(Path(__file__).parent)
         (self.root / "opt/sdk_defaults.yaml").symlink_to(Path(__file__).parents[1] / "sdk_defaults.yaml")
 
     def path(self, path):
@@ -272,9 +272,10 @@ def make_python(prefix, facts):
         (prefix / "bin" / name).chmod(0o755)
     (prefix / "pyvenv.cfg").write_text(f"home = {Path(executable).parent}\ninclude-system-site-packages = false\n")
     (prefix / "account").write_text("".join(f"{name} {value}\n" for name, value in facts.items()))
-    course = prefix.with_name("course")  # a link to the course's environment, under a path that is the same for everybody
+    # Links, so that the paths in a program's output are the same for everybody.
+    course, startup = prefix.with_name("course"), prefix.with_name("account") / "startup"
     pointers = {path.replace(sys.prefix, str(course), 1) for path in map(sysconfig.get_path, ("purelib", "platlib"))}
-    lines = [*sorted(pointers), str(STARTUP), "import course_startup"]
+    lines = [*sorted(pointers), str(startup), "import course_startup"]
     (packages / "course.pth").write_text("\n".join(lines) + "\n")
 
 

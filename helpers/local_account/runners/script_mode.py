@@ -98,7 +98,8 @@ class Job:
         """Let the programs find the container's paths on this machine, which has no container."""
         from relocation import Relocation
 
-        Relocation(Path(sys.prefix).parents[1]).tree(CODE)
+        paths = Path(__file__).with_name("paths").read_text().split("\n")
+        Relocation(Path(sys.prefix).parents[1], paths).tree(CODE)
 
     def install(self):
         """Install what requirements.txt asks for, for this job alone."""

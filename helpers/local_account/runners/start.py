@@ -1,9 +1,10 @@
 """How a container of an image starts: by the request's own command, or by the image's `train`."""
 
+import shutil
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-PROGRAMS = ("script_mode.py", "xgboost_algorithm.py", "xgboost_hyperparameters.py", "xgboost_data.py", "../relocation.py")
+PROGRAMS = ("script_mode.py", "xgboost_algorithm.py", "xgboost_hyperparameters.py", "xgboost_data.py")
 
 
 def command(request):
@@ -33,8 +34,9 @@ def install(machine, request):
     folder = machine.path("/opt/programs")
     folder.mkdir()
     for name in PROGRAMS:
-        source = FOLDER / name
-        (folder / source.name).write_text(machine.relocation.inward(source.read_text()))
+        (folder / name).write_text(machine.relocation.inward((FOLDER / name).read_text()))
+    shutil.copy(FOLDER.parent / "relocation.py", folder)
+    (folder / "paths").write_text("\n".join(machine.paths))
     train = machine.path("/opt/python/bin/train")
     train.write_text(f'#!/bin/sh\nexec python3 {folder}/{chosen}.py "$@"\n')
     train.chmod(0o755)
