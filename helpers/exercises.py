@@ -1,0 +1,99 @@
+"""Checks of the exercises: each asks the account, not the notebook, and says what is there or what is missing."""
+
+import runpy
+
+import boto3
+from botocore.exceptions import ClientError
+
+from . import belongings
+from .catch_up import JOBS
+
+
+def second_model(course):
+    """Chapter 1: a second model, with the image of the first and the tags of the course."""
+    name = course.name("second-model")
+    model = _described("describe_model", ModelName=name)
+    if model is None:
+        return _say(False, f"there is no model {name}. Create it with create_model.")
+    image = model["PrimaryContainer"]["Image"]
+    if "sagemaker-xgboost:3.2-0" not in image:
+        return _say(False, f"the model {name} is there, but its image is {image}, not that of the first model.")
+    if missing := _tags_missing(course, model["ModelArn"]):
+        return _say(
+            False, f"the model {name} is there, but without {missing}. Delete it and create it with course.tags."
+        )
+    return _say(True, f"the model {name} is there, with its image and its tags.")
+
+
+def first_config(course):
+    """Chapter 1: an endpoint configuration for the first model on one ml.m5.large."""
+    name, model = course.name("first-config"), course.name("first-model")
+    config = _described("describe_endpoint_config", EndpointConfigName=name)
+    if config is None:
+        return _say(False, f"there is no endpoint configuration {name}. Create it with create_endpoint_config.")
+    variant = config["ProductionVariants"][0]
+    found = variant.get("ModelName"), variant.get("InstanceType"), variant.get("InitialInstanceCount")
+    if found != (model, "ml.m5.large", 1):
+        return _say(False, f"{name} puts {found[0]} on {found[2]} × {found[1]}; we want {model} on 1 × ml.m5.large.")
+    if missing := _tags_missing(course, config["EndpointConfigArn"]):
+        return _say(False, f"{name} is there, but without {missing}. Delete it and create it with course.tags.")
+    return _say(True, f"{name} would run {model} on 1 × ml.m5.large.")
+
+
+def misspelt(course):
+    """Chapter 6: a job that failed because of a hyperparameter that its program does not know."""
+    known = runpy.run_path(str(JOBS / "train_flights.py"))["HYPERPARAMETERS"]
+    failed = [job for job in belongings.jobs(course) if job["TrainingJobStatus"] == "Failed"]
+    for job in reversed(failed):
+        if unknown := sorted(set(job.get("HyperParameters", {})) - set(known)):
+            return _say(True, f"a job failed that was given {unknown[0]}, which the program does not know.")
+    return _say(
+        False, f"of your failed jobs ({len(failed)}) none was given a hyperparameter that the program does not know."
+    )
+
+
+def leak(course):
+    """Chapter 6: a job whose model is too good to be true."""
+    best = 0
+    for job in belongings.jobs(course):
+        if job["TrainingJobStatus"] == "Completed":
+            metrics = {metric["MetricName"]: metric["Value"] for metric in job.get("FinalMetricDataList", [])}
+            best = max(best, metrics.get("validation:auc", 0))
+    if best > 0.85:
+        return _say(
+            True, f"a job of yours reached a validation:auc of {best:.3f}, far above what is known before departure."
+        )
+    return _say(False, f"the best validation:auc of your completed jobs is {best:.3f}; with the leak it is above 0.85.")
+
+
+def two_variants(course):
+    """Chapter 9: an endpoint in service whose requests are shared by two variants."""
+    sagemaker, most = boto3.client("sagemaker"), 0
+    for thing in belongings.of(course, belongings.ENDPOINT, StatusEquals="InService"):
+        endpoint = sagemaker.describe_endpoint(EndpointName=thing.name)
+        weights = {v["VariantName"]: v["CurrentWeight"] for v in endpoint["ProductionVariants"]}
+        if len(weights) > 1:
+            shares = " and ".join(f"{weight / sum(weights.values()):.0%} to {name}" for name, weight in weights.items())
+            return _say(True, f"{thing.name} sends {shares}.")
+        most = max(most, len(weights))
+    return _say(False, f"your endpoints in service have at most {most} variant; one should have two.")
+
+
+def _say(done, sentence):
+    print(f"{'Done' if done else 'Not yet'}: {sentence}")
+
+
+def _described(operation, **which):
+    try:
+        return getattr(boto3.client("sagemaker"), operation)(**which)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationException":  # SageMaker's way to say: there is none
+            return None
+        raise
+
+
+def _tags_missing(course, arn):
+    """Return which of the course's tags a resource lacks, as words."""
+    tags = {tag["Key"]: tag["Value"] for tag in boto3.client("sagemaker").list_tags(ResourceArn=arn)["Tags"]}
+    missing = [tag["Key"] for tag in course.tags if tags.get(tag["Key"]) != tag["Value"]]
+    return " and ".join(f"the tag {key!r}" for key in missing)
