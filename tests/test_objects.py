@@ -117,6 +117,20 @@ def test_a_file_changed_by_hand_is_told_not_served(objects):
     assert contents(objects) == {"a": b"again"}
 
 
+def test_a_bucket_goes_with_its_unfinished_uploads(objects):
+    upload = objects.uploads.get("course", "a", objects.uploads.begin("course", "a", {}))
+    arrival = objects.arrival()
+    arrival.write(b"part")
+    objects.uploads.keep("course", "a", upload, 1, arrival)
+    objects.put_bytes("course", "b", b"")
+    with pytest.raises(AwsError, match="not empty"):
+        objects.delete_bucket("course")
+    objects.delete("course", "b")
+    objects.delete_bucket("course")
+    objects.create_bucket("course")
+    assert objects.uploads.all("course") == [] and arrived(objects) == []
+
+
 def test_threads_that_write_and_read_one_key_see_whole_objects(objects):
     bodies = [bytes([number]) * (200_000 + number) for number in range(8)]
     torn = []

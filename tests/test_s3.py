@@ -177,7 +177,7 @@ def test_every_page_of_a_list_is_told_once(s3, bucket):
 
 def test_a_common_prefix_of_thousands_is_one_line(s3, bucket):
     with ThreadPoolExecutor(20) as threads:
-        list(threads.map(lambda n: s3.put_object(Bucket=bucket, Key=f"many/{n:05}"), range(1200)))
+        list(threads.map(lambda n: s3.put_object(Bucket=bucket, Key=f"many/{n:05}"), range(1001)))
     s3.put_object(Bucket=bucket, Key="zebra")
     page = s3.list_objects_v2(Bucket=bucket, Delimiter="/")
     assert ([p["Prefix"] for p in page["CommonPrefixes"]], [c["Key"] for c in page["Contents"]]) == (
@@ -584,6 +584,18 @@ def test_a_client_that_means_aws_itself_is_served(shared_account, bucket):
         assert client.head_object(Bucket=bucket, Key="small", ChecksumMode="ENABLED")["ChecksumSHA256"]
     finally:
         release()
+
+
+@pytest.mark.parametrize("expect", [{}, {"Expect": "100-continue"}])
+def test_a_refused_upload_leaves_the_connection_in_order(s3, bucket, expect):
+    body, connections = b"x" * 10 * MIB, urllib3.PoolManager(retries=False)
+    for number in range(3):
+        url = s3.generate_presigned_url("put_object", {"Bucket": "no-such-bucket", "Key": "a"})
+        answer = connections.request("PUT", url, body=body, headers=expect)
+        assert (answer.status, ElementTree.fromstring(answer.data).findtext("Code")) == (404, "NoSuchBucket")
+        assert code(s3.put_object, Bucket="no-such-bucket", Key="a", Body=body) == "NoSuchBucket"
+        s3.put_object(Bucket=bucket, Key="a", Body=str(number))
+        assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == str(number).encode()
 
 
 def test_deleting_many_tells_what_went(s3, bucket):

@@ -254,10 +254,6 @@ class Objects:
         """Return the account's time in whole seconds, as S3 tells times."""
         return self.account.clock.now().replace(microsecond=0)
 
-    def close(self):
-        """End the threads."""
-        self.threads.shutdown()
-
     def _listed(self, bucket, prefix):
         start = ""
         while rows := self.page(bucket, prefix, start):

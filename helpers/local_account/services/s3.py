@@ -65,6 +65,8 @@ async def serve(request, account, caller):
         response = await refusal(request, error)
     except ClientDisconnect:
         response = Response(status_code=400)  # nobody is there to read it
+    except OSError as error:
+        response = await refusal(request, LocalLimit(f"The computer's file system refused: {error.strerror or error}."))
     response.headers["x-amz-request-id"] = secrets.token_hex(8).upper()
     response.headers["x-amz-id-2"] = base64.b64encode(secrets.token_bytes(56)).decode()
     return response
@@ -174,15 +176,21 @@ async def parameters_of(operation: OperationModel, call, uri, query):
 
 def honoured(function, operation, parameters):
     """Return the parameters that the function takes; one that it does not take is refused."""
-    taken = inspect.signature(function).parameters
-    several = {name for group, names in GROUPS.items() if group in taken for name in names}
+    takes = taken(function)
     kept = {}
     for name, value in parameters.items():
-        if name in taken or name in several:
+        if name in takes:
             kept[name] = value
         elif name not in SELDOM:
             raise LocalLimit(f"The local account has {operation.name}, but not its parameter {name}.")
     return kept
+
+
+@cache
+def taken(function):
+    """Return the names of the parameters that an operation takes."""
+    own = list(inspect.signature(function).parameters)
+    return {*own, *(name for group in own for name in GROUPS.get(group, ()))}
 
 
 def _has(query, headers, name, value):

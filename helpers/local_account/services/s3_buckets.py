@@ -181,6 +181,13 @@ def GetBucketAcl(call, Bucket):
     return grants(call)
 
 
+def PutBucketAcl(call, Bucket, ACL=None):
+    """Accept the one list of grants that there is."""
+    call.objects.bucket(Bucket)
+    if ACL != "private":
+        raise S3Error("AccessControlListNotSupported")
+
+
 def GetBucketVersioning(call, Bucket):
     """Tell nothing, which means that the bucket never had versions."""
     call.objects.bucket(Bucket)

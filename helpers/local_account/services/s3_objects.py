@@ -166,12 +166,6 @@ def PutObjectAcl(call, Bucket, Key, ACL=None, VersionId=None):
     owner_only(ACL or "private")
 
 
-def PutBucketAcl(call, Bucket, ACL="public-read"):
-    """Accept the one list of grants that there is."""
-    call.objects.bucket(Bucket)
-    owner_only(ACL if ACL != "private" else "bucket-owner-full-control")
-
-
 def GetObjectAttributes(call, Bucket, Key, ObjectAttributes, VersionId=None, MaxParts=1000, PartNumberMarker=0):
     """Return those of an object's attributes that are asked for."""
     only_version(VersionId)
@@ -224,7 +218,7 @@ def looked_at(
     }  # fmt: skip
     if result.get("StorageClass") == "STANDARD":
         del result["StorageClass"]  # S3 tells the others only
-    if partial:
+    if partial and length:
         result |= {"_Status": 206, "ContentRange": f"bytes {start}-{start + length - 1}/{known['Size']}"}
     if PartNumber and "Parts" in known:
         result["PartsCount"] = len(known["Parts"])
