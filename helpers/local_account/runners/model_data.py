@@ -59,8 +59,8 @@ def require(account, role, container):
         raise ValidationException(
             f'Could not access model data at {uri}. Please ensure that the role "{role}" exists and that its trust '
             'relationship policy allows the action "sts:AssumeRole" for the service principal '
-            '"sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the object is '
-            f"located in {account.region}. If your Model uses multiple models or uncompressed models, please ensure "
+            '"sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the object '
+            f"is located in {account.region}. If your Model uses multiple models or uncompressed models, please ensure "
             'that the role has "s3:ListBucket" permission.'
         )
 
@@ -139,7 +139,8 @@ def fetch(account, role, model, uri, path):
     if not allowed:
         raise Failure(
             f'Failed to download model data for container "container_1" from URL: "{uri}". Please ensure that there is '
-            "an object located at the URL and that the role passed to CreateModel has permissions to download the object."
+            "an object located at the URL and that the role passed to CreateModel has permissions to download the "
+            "object."
         )
 
 
