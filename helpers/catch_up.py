@@ -15,7 +15,7 @@ MACHINE = "ml.m5.xlarge"
 
 
 def data(course):
-    """Write the tables of chapters 4 and 5, upload them to S3 and return the folder that holds them on this computer."""
+    """Write the tables of chapters 4 and 5, upload them to S3 and return the folder of this computer that has them."""
     from sagemaker.core.helper.session_helper import Session
 
     folder = Path(mkdtemp(prefix="flights-"))
@@ -28,18 +28,33 @@ def data(course):
     return folder
 
 
-def model(course):
-    """Train the model of chapters 6 and 8 unless a job of the learner's has; return the S3 URI of its model.tar.gz."""
-    if made := _made(course):
+def model(course, **hyperparameters):
+    """Train a model unless a job of the learner's has, and return the S3 URI of its model.tar.gz.
+
+    Without hyperparameters it is the tuned model of chapter 8.
+    """
+    hyperparameters = hyperparameters or flights.TUNED
+    if made := _made(course, hyperparameters):
         print("A training job has made the model before; its artifact is still there.")
         return made
-    data(course)
-    _train(course)
-    print("A training job has made the model: 150 trees, learned from January to June.")
-    return _made(course)
+    if not _has_data(course):
+        data(course)
+    _train(course, hyperparameters)
+    trees = hyperparameters.get("num_round", 100)
+    print(f"A training job has made the model: {trees} trees, learned from January to June.")
+    return _made(course, hyperparameters)
 
 
-def _train(course):
+def _has_data(course):
+    """Return whether the tables are in S3 already."""
+    try:
+        found = boto3.client("s3").list_objects_v2(Bucket=course.bucket, Prefix=f"{course.prefix}/flights/")
+    except ClientError:
+        return False
+    return found["KeyCount"] == 3  # train.csv, encoder.json and validation.csv
+
+
+def _train(course, hyperparameters):
     from sagemaker.core import image_uris
     from sagemaker.core.training.configs import Compute, InputData, SourceCode
     from sagemaker.train import ModelTrainer
@@ -48,7 +63,7 @@ def _train(course):
         training_image=image_uris.retrieve(IMAGE[0], course.region, version=IMAGE[1]),
         source_code=SourceCode(source_dir=str(JOBS), entry_script="train_flights.py"),
         compute=Compute(instance_type=MACHINE, instance_count=1, volume_size_in_gb=5),
-        hyperparameters=flights.TUNED,
+        hyperparameters=hyperparameters,
         base_job_name=course.name("flights"),
         role=course.role,
         tags=course.sdk_tags,
@@ -60,11 +75,11 @@ def _train(course):
     trainer.train(channels, wait=True, logs=False)
 
 
-def _made(course):
-    """Return the artifact of the newest job with our hyperparameters, or None if there is none or it was deleted."""
+def _made(course, hyperparameters):
+    """Return the artifact of the newest job with these hyperparameters, or None if there is none or it was deleted."""
     for job in reversed(belongings.jobs(course)):
         given = {name: json.loads(value) for name, value in job.get("HyperParameters", {}).items()}
-        if job["TrainingJobStatus"] == "Completed" and given == flights.TUNED:
+        if job["TrainingJobStatus"] == "Completed" and given == hyperparameters:
             uri = job["ModelArtifacts"]["S3ModelArtifacts"]
             bucket, _, key = uri.removeprefix("s3://").partition("/")
             try:
