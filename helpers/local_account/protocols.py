@@ -9,12 +9,14 @@ members, come from botocore's model of the service.
 import inspect
 import json
 import uuid
+import zlib
 from datetime import UTC
 from functools import cache
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree
 
 from botocore import xform_name
+from botocore.exceptions import UnknownServiceError
 from botocore.parsers import RpcV2CBORParser
 from botocore.serialize import JSONSerializer, RpcV2CBORSerializer
 from botocore.utils import parse_timestamp
@@ -24,6 +26,8 @@ from .errors import AwsError, LocalLimit, NotHere, ValidationException
 from .shapes import cut, operation, service_model
 from .validation import SerializationException, check
 
+MOST_BYTES = 16 * 1024 * 1024  # of an unzipped request
+
 
 async def answer(request, service, room):
     """Answer a request to a service by the method of `room` that botocore names as the operation.
@@ -31,8 +35,10 @@ async def answer(request, service, room):
     The method takes the operation's parameters under AWS's names: create_role(RoleName=..., Path=...). A parameter that
     it does not take is refused, never ignored.
     """
-    protocol, body, named = protocol_of(request), await request.body(), None
+    protocol, body = protocol_of(request), await request.body()
     try:
+        if request.headers.get("content-encoding") == "gzip":  # how botocore sends much metric data
+            body = _unzipped(body)
         name, members = READERS[protocol](request, body)
         named = operation(name, service)
         if named is None:
@@ -63,6 +69,17 @@ def protocol_of(request):
     if request.headers.get("smithy-protocol") == "rpc-v2-cbor":
         return "smithy-rpc-v2-cbor"
     return "json" if "x-amz-target" in request.headers else "query"
+
+
+def _unzipped(body):
+    unzip = zlib.decompressobj(wbits=31)
+    try:
+        unzipped = unzip.decompress(body, MOST_BYTES)
+    except zlib.error:
+        raise SerializationException("The request's body is not compressed by gzip") from None
+    if unzip.unconsumed_tail:
+        raise AwsError("The request's body is too large", "RequestEntityTooLarge", 413)
+    return unzipped
 
 
 def _read_json(request, body):
@@ -176,34 +193,36 @@ def write(result, named, protocol):
     result = cut(result, named.output_shape) if named.output_shape else {}
     if protocol == "query":
         return _xml_response(_query_result(result, named))
-    return _respond(_body(result, named.output_shape, protocol), named.service_model, protocol)
+    return _respond(_body(result, named.output_shape, protocol), named.metadata, protocol)
 
 
 def write_error(error, service, protocol):
     """Return the response that carries an error, in any of AWS's protocols."""
     if protocol in ("query", "ec2", "rest-xml"):
         return _xml_response(_xml_error(error, service, protocol), error.status)
-    model = service_model(service)
+    metadata = _metadata(service)
     if protocol == "smithy-rpc-v2-cbor":
         body = _cbor_text({"__type": error.code, "message": error.message})
     else:
         body = json.dumps({"__type": error.code, "message": error.message, **error.members}).encode()
-    response = _respond(body, model, protocol, error.status)
+    response = _respond(body, metadata, protocol, error.status)
     response.headers["x-amzn-errortype"] = error.code
-    if model.is_query_compatible:  # the code that this error had in the service's older query protocol
+    if "awsQueryCompatible" in metadata:  # the code that this error had in the service's older query protocol
         response.headers["x-amzn-query-error"] = f"{error.code};{'Sender' if error.status < 500 else 'Receiver'}"
     return response
 
 
 def _body(result, shape, protocol):
     if protocol == "smithy-rpc-v2-cbor":
+        if shape is None:
+            return _cbor_text({})
         written = bytearray()
         RpcV2CBORSerializer()._serialize_data_item(written, result, shape)
         return bytes(written)
-    written = {}
+    members = {}
     if shape:
-        JSONSerializer()._serialize(written, result, shape)
-    return json.dumps(written, ensure_ascii=False).encode()
+        JSONSerializer()._serialize(members, result, shape)
+    return json.dumps(members, ensure_ascii=False).encode()
 
 
 def _cbor_text(pairs):
@@ -214,14 +233,14 @@ def _cbor_text(pairs):
     return bytes(written)
 
 
-def _respond(body, model, protocol, status=200):
+def _respond(body, metadata, protocol, status=200):
     headers = {"x-amzn-RequestId": str(uuid.uuid4())}
     if protocol == "smithy-rpc-v2-cbor":
         headers |= {"smithy-protocol": "rpc-v2-cbor", "Content-Type": "application/cbor"}
     elif protocol == "rest-json":
         headers["Content-Type"] = "application/json"
     else:
-        headers["Content-Type"] = f"application/x-amz-json-{model.metadata.get('jsonVersion', '1.1')}"
+        headers["Content-Type"] = f"application/x-amz-json-{metadata.get('jsonVersion', '1.1')}"
     return Response(body, status, headers)
 
 
@@ -266,6 +285,14 @@ def _element(parent, value, shape, name):
             element.text = str(value)
 
 
+def _metadata(service):
+    """Return what botocore says about a service as a whole; nothing, if it knows none of this name."""
+    try:
+        return service_model(service).metadata
+    except UnknownServiceError:
+        return {}
+
+
 def _xml_error(error, service, protocol):
     fault = "Sender" if error.status < 500 else "Receiver"
     if protocol == "ec2":  # <Response><Errors><Error>…
@@ -273,7 +300,7 @@ def _xml_error(error, service, protocol):
         inside = ElementTree.SubElement(ElementTree.SubElement(root, "Errors"), "Error")
         fields, identity = {"Code": error.code, "Message": error.message}, "RequestID"
     else:
-        root = ElementTree.Element("ErrorResponse", xmlns=service_model(service).metadata.get("xmlNamespace") or "")
+        root = ElementTree.Element("ErrorResponse", xmlns=_metadata(service).get("xmlNamespace") or "")
         inside = ElementTree.SubElement(root, "Error")
         fields, identity = {"Type": fault, "Code": error.code, "Message": error.message}, "RequestId"
     for name, text in fields.items():
