@@ -1,6 +1,5 @@
 """Programs on a machine: their lines arrive as they print, and nothing of them outlives their end or the account's."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -49,12 +48,8 @@ def started(machine, *command):
 
 def alive(pid):
     """Tell whether a process runs."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
 
 
 def gone(*pids, seconds=5):
@@ -67,7 +62,13 @@ def gone(*pids, seconds=5):
 
 @pytest.mark.parametrize(
     ("command", "code"),
-    [(["true"], 0), (["bash", "-c", "exit 3"], 3), (["bash", "-c", "kill -9 $$"], 137), (["nowhere"], 127), (["/"], 126)],
+    [
+        (["true"], 0),
+        (["bash", "-c", "exit 3"], 3),
+        (["bash", "-c", "kill -9 $$"], 137),
+        (["nowhere"], 127),
+        (["/"], 126),
+    ],
 )
 def test_the_exit_code_is_the_one_that_docker_gives(machine, command, code):
     assert run(machine, *command)[0] == code
@@ -103,7 +104,9 @@ def test_a_flood_of_lines_arrives_whole(machine):
 
 def test_paths_of_the_container_lead_into_the_private_root(machine):
     machine.path("/opt/ml/model").mkdir(parents=True)
-    code, lines = run(machine, "bash", "-c", 'cd /opt/ml/model && pwd && touch "$PLACE"/made', env={"PLACE": "/opt/ml/model"})
+    code, lines = run(
+        machine, "bash", "-c", 'cd /opt/ml/model && pwd && touch "$PLACE"/made', env={"PLACE": "/opt/ml/model"}
+    )
     assert (code, lines) == (0, ["/opt/ml/model"])
     assert (machine.root / "opt/ml/model/made").exists()
 
@@ -155,7 +158,9 @@ def test_what_a_job_installs_is_the_job_s_alone(machine, tmp_path):
         archive.writestr("gadget-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: gadget\nVersion: 1.0\n")
         archive.writestr("gadget-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr("gadget-1.0.dist-info/RECORD", "")
-    code, lines = run(machine, "bash", "-c", f"pip3 install -q --no-index {wheel} && python3 -c 'import gadget; print(gadget.answer)'")
+    code, lines = run(
+        machine, "bash", "-c", f"pip3 install -q --no-index {wheel} && python3 -c 'import gadget; print(gadget.answer)'"
+    )
     assert code == 0 and lines[-1] == "42"
     assert subprocess.run([sys.executable, "-c", "import gadget"], capture_output=True, check=False).returncode == 1
 
@@ -191,7 +196,8 @@ ACCOUNT_THAT_DIES = """
     from helpers.local_account.account import Account
     machine = machines.Machine(Account(sys.argv[1], 1), "us-east-1")
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-    machine.run(["bash", "-c", f'python3 -c "{deaf}" & echo $!; setsid sleep 600 & echo $!; echo $$; wait'], on_line=print)
+    family = f'python3 -c "{deaf}" & echo $!; setsid sleep 600 & echo $!; echo $$; wait'
+    machine.run(["bash", "-c", family], on_line=print)
     print(machine.root, flush=True)
     time.sleep(600)
 """
@@ -214,7 +220,12 @@ def test_nothing_outlives_an_account_that_is_killed(tmp_path):
 
 
 def test_a_machine_goes_whatever_a_program_did_to_its_files(machine):
-    run(machine, "bash", "-c", "mkdir -p /opt/ml/a/b && touch /opt/ml/a/b/c && chmod 555 /opt/ml/a/b && chmod 000 /opt/ml/a")
+    run(
+        machine,
+        "bash",
+        "-c",
+        "mkdir -p /opt/ml/a/b && touch /opt/ml/a/b/c && chmod 555 /opt/ml/a/b && chmod 000 /opt/ml/a",
+    )
     machine.remove()
     assert not machine.root.exists()
 

@@ -26,7 +26,16 @@ def test_a_path_of_the_container_goes_to_the_private_root_and_back(container, ma
 
 @pytest.mark.parametrize(
     "text",
-    ["/mnt/opt/ml/x", "/opt/mlflow", "/opt/ml-tools/x", "/opt/ml.old", "/opt/ml_2", "s3://bucket/opt/ml", "./opt/ml", "~/opt/ml"],
+    [
+        "/mnt/opt/ml/x",
+        "/opt/mlflow",
+        "/opt/ml-tools/x",
+        "/opt/ml.old",
+        "/opt/ml_2",
+        "s3://bucket/opt/ml",
+        "./opt/ml",
+        "~/opt/ml",
+    ],
 )
 def test_what_only_looks_like_the_path_stays(text):
     assert RELOCATION.inward(text) == text

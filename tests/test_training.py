@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import re
 import sys
 import tarfile
 import textwrap
@@ -14,10 +13,12 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from helpers.local_account.images import CANNOT_PULL
 from helpers.local_account.runners.training_limits import ABSENT, ABSENT_OF_A_CHANNEL
 
 REGISTRY = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
 SKLEARN = f"{REGISTRY}/sagemaker-scikit-learn:1.9-0-cpu-py3"
+DOWNLOAD = "ClientError: Data download failed:Unable to download"
 GROUP = "/aws/sagemaker/TrainingJobs"
 ROLE = "arn:aws:iam::000000000000:role/SageMakerCourseRole"
 
@@ -86,7 +87,9 @@ class Region:
 
     def lines(self, name, host="algo-1"):
         """Return what a host of a job has logged."""
-        streams = self.logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{name}/{host}-")["logStreams"]
+        streams = self.logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{name}/{host}-")[
+            "logStreams"
+        ]
         (stream,) = (stream["logStreamName"] for stream in streams)
         events = self.logs.get_log_events(logGroupName=GROUP, logStreamName=stream, startFromHead=True)["events"]
         return [event["message"] for event in events]
@@ -160,7 +163,8 @@ def test_the_program_finds_what_the_request_says_in_files_and_variables(region):
         "facts",
         "bash",
         "-c",
-        "cd /opt/ml/input/config; for f in *.json; do echo $f $(cat $f); done; env | grep -E '^(TRAINING_|AWS_REGION|COLOUR)' | sort",
+        "cd /opt/ml/input/config; for f in *.json; do echo $f $(cat $f); done;"
+        " env | grep -E '^(TRAINING_|AWS_REGION|COLOUR)' | sort",
         HyperParameters={"depth": "3", "name": '"tree"', "place": "/opt/ml/input/data/train"},
         Environment={"COLOUR": "red", "PLACE": "/opt/ml/model"},
         channels=[channel("train", "s3://course/facts/", ContentType="text/csv")],
@@ -304,10 +308,9 @@ def test_a_program_that_saves_no_model_has_none(region):
 
 def test_checkpoints_come_before_the_start_and_go_while_the_program_runs(region):
     region.put("saved/old", "1")
-    program = "cd $PLACE; cat old > new; rm old; echo ready; while [ ! -e /opt/ml/model/done ]; do sleep 0.05; done; echo late > end"
+    program = "cd $PLACE; cat old > new; rm old; echo ready; sleep 1; echo late > end"
     where = {"S3Uri": "s3://course/saved", "LocalPath": "/ckpt"}
-    region.create("checkpoints", "bash", "-c", program.replace(" while", " sleep 1; touch /opt/ml/model/done; while"),
-                  Environment={"PLACE": "/ckpt"}, CheckpointConfig=where)  # fmt: skip
+    region.create("checkpoints", "bash", "-c", program, Environment={"PLACE": "/ckpt"}, CheckpointConfig=where)
     region.until("checkpoints", "ready")
     end = time.monotonic() + 0.9
     while region.keys("saved/") != ["saved/new"] and time.monotonic() < end:
@@ -332,7 +335,7 @@ def test_metrics_are_read_from_the_log_and_the_last_value_stays(region):
     assert region.lines("metrics")[-1] == "[0]#011train-auc:0.9#011validation-auc:0.8125"
     found = region.account.client("cloudwatch").get_metric_statistics(
         Namespace=GROUP, MetricName="train:loss", Dimensions=[{"Name": "TrainingJobName", "Value": "metrics"}],
-        StartTime=job["TrainingStartTime"] - timedelta(minutes=1), EndTime=job["TrainingEndTime"] + timedelta(minutes=1),
+        StartTime=job["CreationTime"] - timedelta(minutes=1), EndTime=job["CreationTime"] + timedelta(minutes=9),
         Period=3600, Statistics=["Minimum", "Maximum"],
     )["Datapoints"]  # fmt: skip
     assert [(point["Minimum"], point["Maximum"]) for point in found] == [(0.25, 0.5)]
@@ -347,7 +350,11 @@ def test_the_log_grows_while_the_program_runs(region):
 
 
 def test_the_reason_of_a_failure_is_what_the_program_left_of_it(region):
-    program = "mkdir -p /opt/ml/output; { echo -n 'no such file: /opt/ml/input/data/x '; head -c 3000 /dev/zero | tr '\\0' z; } > /opt/ml/output/failure; exit 3"
+    program = """
+        echo -n "no such file: /opt/ml/input/data/x " > /opt/ml/output/failure
+        head -c 3000 /dev/zero | tr '\\0' z >> /opt/ml/output/failure
+        exit 3
+    """
     job = region.run("failing", "bash", "-c", program)
     text = ("no such file: /opt/ml/input/data/x " + "z" * 3000)[:1024]
     assert job["FailureReason"] == f"AlgorithmError: {text}, exit code: 3"
@@ -400,7 +407,9 @@ def test_a_stop_at_the_very_end_leaves_one_end(region):
         job = region.wait(name)
         assert job["TrainingJobStatus"] in ("Completed", "Stopped")
         assert job["SecondaryStatusTransitions"][-1]["Status"] == job["TrainingJobStatus"]
-        assert region.sagemaker.describe_training_job(TrainingJobName=name) | {"ResponseMetadata": 0} == job | {"ResponseMetadata": 0}
+        assert region.sagemaker.describe_training_job(TrainingJobName=name) | {"ResponseMetadata": 0} == job | {
+            "ResponseMetadata": 0
+        }
 
 
 def test_a_job_that_takes_too_long_is_stopped(region):
@@ -413,12 +422,11 @@ def test_a_job_that_takes_too_long_is_stopped(region):
 
 def test_an_image_without_a_runtime_fails_as_one_that_cannot_be_pulled(region):
     job = region.run("pull", "true", image=f"{REGISTRY}/sagemaker-scikit-learn:1.2-1-cpu-py3")
-    assert job["FailureReason"].startswith(
-        "ClientError: Cannot pull algorithm container. Either the image does not exist or its permissions are incorrect."
-    )
+    assert job["FailureReason"].startswith(CANNOT_PULL)
     assert refused(region, "python", "true", image="python:3.11") == (
         "ValidationException",
-        "Invalid training image. Please provide a valid Amazon Elastic Container Registry path of the Docker image to run.",
+        "Invalid training image. Please provide a valid Amazon Elastic Container Registry path of the Docker image "
+        "to run.",
     )
 
 
@@ -435,12 +443,12 @@ def test_data_that_is_not_there_is_refused_in_aws_s_words(region):
         (
             "lost",
             '[{"prefix": "s3://course/bad/"}, "lost.csv"]',
-            "ClientError: Data download failed:Unable to download object s3://course/bad/lost.csv (NoSuchKey: Not Found)",
+            f"{DOWNLOAD} object s3://course/bad/lost.csv (NoSuchKey: Not Found)",
         ),
         (
             "outside",
             '[{"prefix": "s3://course/bad/"}, "../bad/outside"]',
-            "ClientError: Data download failed:Unable to download object s3://course/bad/../bad/outside (NoSuchKey: Not Found)",
+            f"{DOWNLOAD} object s3://course/bad/../bad/outside (NoSuchKey: Not Found)",
         ),
     ],
 )
@@ -452,15 +460,14 @@ def test_a_download_that_fails_says_why(region, case, text, reason):
 
 def test_the_role_must_be_allowed_to_read(region):
     iam = region.account.client("iam")
-    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}]}  # fmt: skip
+    trusted = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = {"Version": "2012-10-17", "Statement": [trusted]}
     role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}
     iam.put_role_policy(RoleName="reader", PolicyName="list", PolicyDocument=json.dumps(policy))
     region.put("secret/a.csv")
     job = region.run("denied", "true", RoleArn=role, channels=[channel("train", "s3://course/secret/")])
-    assert job["FailureReason"] == (
-        "ClientError: Data download failed:Unable to download object s3://course/secret/a.csv (AccessDenied: Access Denied)"
-    )
+    assert job["FailureReason"] == f"{DOWNLOAD} object s3://course/secret/a.csv (AccessDenied: Access Denied)"
 
 
 EXAMPLES = {  # a request that asks for what the local account does not have
@@ -514,7 +521,9 @@ def test_what_the_account_cannot_honour_is_refused_by_name(region, path):
         value = {member: value}
     if rest[:1] == ["TrainingImageConfig"]:
         value["TrainingImageConfig"]["TrainingRepositoryAccessMode"] = "Platform"
-    members = {"specification": value} if first == "AlgorithmSpecification" else {first: present | value if rest else value}
+    members = (
+        {"specification": value} if first == "AlgorithmSpecification" else {first: present | value if rest else value}
+    )
     code, message = refused(region, "refused", "true", **members)
     assert code == "LocalLimit" and f"asks for {path};" in message
 
@@ -549,7 +558,10 @@ def test_what_a_channel_cannot_have_is_refused_by_name(region, path):
     ("members", "words"),
     [
         ({"channels": [channel("train", "s3://course/a", mode="Pipe")]}, "File and FastFile mode, not Pipe"),
-        ({"channels": [channel("train", "s3://course/a", data_type="AugmentedManifestFile")]}, "not AugmentedManifestFile"),
+        (
+            {"channels": [channel("train", "s3://course/a", data_type="AugmentedManifestFile")]},
+            "not AugmentedManifestFile",
+        ),
         ({"channels": [channel("train", "s3://course/a", CompressionType="Gzip")]}, "belong to Pipe mode"),
         ({"channels": [channel("train", "s3://course/a", RecordWrapperType="RecordIO")]}, "belong to Pipe mode"),
         ({"channels": [channel("train", "https://course.example/a")]}, "reads s3://bucket/prefix"),
@@ -604,7 +616,7 @@ def test_script_mode_gives_the_script_arguments_and_sm_variables(region):
         import os, sys
         import part
         print("arguments", *sys.argv[1:])
-        for name in ("MODEL_DIR", "CHANNEL_TRAIN", "CHANNELS", "HP_N-TREES", "HOSTS", "CURRENT_HOST", "MODULE_NAME", "USER_ARGS"):
+        for name in "MODEL_DIR CHANNEL_TRAIN CHANNELS HP_N-TREES HOSTS CURRENT_HOST MODULE_NAME USER_ARGS".split():
             print(name, os.environ["SM_" + name])
         open("/opt/ml/model/m", "w").write(part.word)
     """
@@ -655,7 +667,10 @@ def test_a_job_that_was_running_when_the_account_was_killed_has_failed(account):
     region = Region.__new__(Region)
     region.account, region.sagemaker, region.logs = account, account.client("sagemaker"), account.client("logs")
     job = region.sagemaker.describe_training_job(TrainingJobName="cut")
-    assert (job["TrainingJobStatus"], job["FailureReason"]) == ("Failed", "The local account was stopped while this job ran.")
+    assert (job["TrainingJobStatus"], job["FailureReason"]) == (
+        "Failed",
+        "The local account was stopped while this job ran.",
+    )
     assert job["SecondaryStatusTransitions"][-1]["Status"] == "Failed"
     assert not any(root.exists() for root in roots) and list((account.folder / "machines").iterdir()) == []
     if sys.platform == "linux":
@@ -669,7 +684,10 @@ def test_a_job_that_runs_when_the_account_stops_has_failed_too(account):
     account.stop()
     account.start()
     job = account.client("sagemaker").describe_training_job(TrainingJobName="cut")
-    assert (job["TrainingJobStatus"], job["FailureReason"]) == ("Failed", "The local account was stopped while this job ran.")
+    assert (job["TrainingJobStatus"], job["FailureReason"]) == (
+        "Failed",
+        "The local account was stopped while this job ran.",
+    )
     assert list((account.folder / "machines").iterdir()) == []
 
 

@@ -2,10 +2,10 @@
 
     python -I -S guardian.py LIFELINE STATUS LOCK program argument ...
 
-LIFELINE is a pipe whose other end only the account holds. `TERM` or `KILL` on it ends the program politely or at once; when
-the pipe breaks, the account is gone (by `kill -9`, too) and everything dies. STATUS tells the account the program's process
-id and, by closing, that all is over. LOCK is a file that stays locked until then, for an account that starts anew. The
-guardian exits with the program's exit code; as Docker, with 128 + n for signal n.
+LIFELINE is a pipe whose other end only the account holds. `TERM` or `KILL` on it ends the program politely or at
+once; when the pipe breaks, the account is gone (by `kill -9`, too) and everything dies. STATUS tells the account the
+program's process id and, by closing, that all is over. LOCK is a file that stays locked until then, for an account
+that starts anew. The guardian exits with the program's exit code; as Docker, with 128 + n for signal n.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ def main(lifeline, status, lock, program):
     """Run the program; return its exit code when nothing of it runs any more."""
     os.set_inheritable(lifeline, False)
     os.set_inheritable(status, False)
-    held = open(lock, "a")  # noqa: SIM115 - held until the guardian ends
+    held = open(lock, "a")
     with contextlib.suppress(OSError):  # os.devnull, say, need not know locks
         fcntl.flock(held, fcntl.LOCK_SH)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -87,7 +87,7 @@ def start(program):
 
 
 def pass_on(child, told):
-    """Send SIGTERM to the program, or to what runs inside it where it only wraps, since wrappers do not pass signals on.
+    """Send SIGTERM to the program, or to what runs in it where it only wraps: wrappers do not pass signals on.
 
     The first process of a container that the SDK's ModelTrainer starts is a shell, in it the SDK's driver, in it the
     learner's script: the script is who has something to save. `told` remembers who has had the signal.
@@ -106,7 +106,9 @@ def pass_on(child, told):
 def wraps(pid):
     """Tell whether a process is a shell or one of the SDK's drivers."""
     words = command(pid)
-    return bool(words) and (os.path.basename(words[0]).lstrip("-") in SHELLS or any("/sm_drivers/" in w for w in words[1:3]))
+    return bool(words) and (
+        os.path.basename(words[0]).lstrip("-") in SHELLS or any("/sm_drivers/" in w for w in words[1:3])
+    )
 
 
 def bury(child, code):

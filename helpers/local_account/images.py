@@ -86,7 +86,7 @@ def runtime(image, region):
 
 
 def cannot_pull(image, region):
-    """Return why a job or an endpoint fails whose image has no runtime: AWS's words, then what is the local account's."""
+    """Return why a job fails whose image has no runtime: in AWS's words, then in the local account's own."""
     if region not in REGISTRIES:
         return f"{CANNOT_PULL} (The local account knows no registry of AWS's images in {region}.)"
     known = " and ".join(f"{runtime.repository}:{runtime.tag}" for runtime in RUNTIMES)

@@ -27,9 +27,9 @@ KEPT_PREFIXES = ("PIP_", "UV_", "HTTP_", "HTTPS_", "http_", "https_")  # how thi
 def launch(command, env, cwd, on_line=None, on_end=None, lock=os.devnull):
     """Start a program that dies with the account; return its Process.
 
-    `env` is its whole environment. Each line of its output, stdout and stderr together, goes to `on_line(text)`, and its
-    exit code in the end to `on_end(code)`; both are called in a thread of the process. When the program ends, so does
-    everything that it started. `lock` is a file that is locked until then.
+    `env` is its whole environment. Each line of its output, stdout and stderr together, goes to `on_line(text)`, and
+    its exit code in the end to `on_end(code)`; both are called in a thread of the process. When the program ends, so
+    does everything that it started. `lock` is a file that is locked until then.
     """
     return Process([str(word) for word in command], env, cwd, on_line, on_end, lock)
 
@@ -44,7 +44,15 @@ class Process:
         self.writing = threading.Lock()
         lifeline, self.lifeline = os.pipe()
         self.status, status = os.pipe()
-        guardian = [sys._base_executable or sys.executable, "-I", "-S", str(GUARDIAN), str(lifeline), str(status), str(lock)]
+        guardian = [
+            sys._base_executable or sys.executable,
+            "-I",
+            "-S",
+            str(GUARDIAN),
+            str(lifeline),
+            str(status),
+            str(lock),
+        ]
         try:
             self.guardian = subprocess.Popen(
                 guardian + command,
@@ -73,12 +81,12 @@ class Process:
         return not self.ended.is_set()
 
     def wait(self, timeout=None):
-        """Wait for the end of the program and of its output; return its exit code, or None if the time was too short."""
+        """Wait for the end of the program and its output; return its exit code, or None after `timeout` seconds."""
         self.ended.wait(timeout)
         return self.code
 
     def stop(self, grace):
-        """End the program as Docker stops a container: SIGTERM, and SIGKILL after `grace` seconds; return its exit code."""
+        """End the program as Docker does, by SIGTERM and after `grace` seconds SIGKILL; return its exit code."""
         self.terminate()
         if self.wait(grace) is None:
             self.kill()
@@ -142,7 +150,7 @@ class Lines:
         return max(0.0, self.since + PATIENCE - time.monotonic()) if self.rest else None
 
     def add(self, data):
-        """Take what was read; give out the lines that are complete, and an unfinished one that has waited long enough."""
+        """Take what was read; give out the lines that are complete, or that have waited long enough."""
         if data:
             *whole, self.rest = (self.rest + data).split(b"\n")
             for line in whole:
@@ -237,8 +245,8 @@ class Machine:
 def addresses(count):
     """Return the addresses of a job's hosts, by name: algo-1, algo-2 and on.
 
-    On Linux, where all of 127.0.0.0/8 is this computer, each host has an address of its own and each job a network of its
-    own, so that hosts may listen on the same port. macOS has 127.0.0.1 alone.
+    On Linux, where all of 127.0.0.0/8 is this computer, each host has an address of its own and each job a network of
+    its own, so that hosts may listen on the same port. macOS has 127.0.0.1 alone.
     """
     network = f"127.{secrets.randbelow(254) + 1}.{secrets.randbelow(256)}"
     return {f"algo-{n}": f"{network}.{n}" if sys.platform == "linux" else "127.0.0.1" for n in range(1, count + 1)}
@@ -258,8 +266,9 @@ def sweep(account):
 def make_python(prefix, facts):
     """Make a Python environment that has the course's packages, and to which a job can add its own.
 
-    It is a virtual environment with nothing in it but a pointer to the course's packages, so that a job's requirements.txt
-    cannot change the course's. `facts` (the account's URL, the hosts' addresses) are read by course_startup.py.
+    It is a virtual environment with nothing in it but a pointer to the course's packages, so that a job's
+    requirements.txt cannot change the course's. `facts` (the account's URL, the hosts' addresses) are read by
+    course_startup.py.
     """
     (prefix / "bin").mkdir(parents=True)
     packages = prefix / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
@@ -297,7 +306,8 @@ def _pip_configuration():
         return {}
     home = Path.home()
     known = (home / ".config/pip/pip.conf", home / ".pip/pip.conf", home / "Library/Application Support/pip/pip.conf")
-    return {"PIP_CONFIG_FILE": str(path) for path in reversed(known) if path.exists()}
+    path = next(filter(Path.exists, known), None)
+    return {"PIP_CONFIG_FILE": str(path)} if path else {}
 
 
 def _locked(file, seconds):

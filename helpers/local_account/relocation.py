@@ -14,7 +14,7 @@ class Relocation:
     def __init__(self, root, paths=("/opt/ml",)):
         self.root = str(root)
         self.outside = re.compile(re.escape(self.root) + r"(?:/|(?![\w-]))")
-        # A whole path only: not the tail of another (/mnt/opt/ml), nor the head of another name (/opt/ml-tools, /opt/ml.old).
+        # A whole path only: not the tail of another (/mnt/opt/ml), nor the head of another name (/opt/ml-tools).
         named = "|".join(re.escape(path.rstrip("/")) for path in sorted(paths, key=len, reverse=True))
         pattern = rf"(?:(?<=://)|(?<![\w.\-/~}})]))(?:{named})(?!\.?[\w\-])"
         self.inside = re.compile(pattern)

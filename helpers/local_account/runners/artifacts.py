@@ -1,11 +1,12 @@
-"""Artifacts: what a program leaves in /opt/ml/model and /opt/ml/output/data goes to S3, and its checkpoints both ways."""
+"""Artifacts: what a program leaves in /opt/ml/model and /opt/ml/output/data goes to S3, checkpoints both ways."""
 
+import contextlib
 import gzip
 import tarfile
 import threading
 
 from ..errors import AwsError
-from .channels import below, download, split, Object
+from .channels import Object, below, download, split
 from .failure import client_error
 
 INTERVAL = 0.25  # seconds between two looks at the checkpoints
@@ -84,14 +85,16 @@ def send(account, role, target, file):
     try:
         account.objects.put_file(bucket, key, file)
     except AwsError as error:
-        raise client_error(f"Artifact upload failed:Unable to upload {target} ({error.code}: {error.message})") from None
+        raise client_error(
+            f"Artifact upload failed:Unable to upload {target} ({error.code}: {error.message})"
+        ) from None
 
 
 class Checkpoints:
     """Keeps a folder of a machine and a prefix of S3 alike while the program runs, from the folder to S3.
 
-    Before the start, what S3 has comes to the folder. Then new, changed and removed files go to S3; what others add there
-    does not come back.
+    Before the start, what S3 has comes to the folder. Then new, changed and removed files go to S3; what others add
+    there does not come back.
     """
 
     def __init__(self, account, request, machine, path):
@@ -146,7 +149,5 @@ class Checkpoints:
 
     def _watch(self):
         while not self.ended.wait(INTERVAL):
-            try:
+            with contextlib.suppress(Exception):  # the last sync, in `end`, will say what is wrong
                 self.sync()
-            except Exception:  # the last sync, in `end`, will say what is wrong
-                pass

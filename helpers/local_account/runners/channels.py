@@ -40,8 +40,8 @@ def require(account, region, role, uri):
         found = False
     if not found or not account.iam.allows(role, "s3:ListBucket", f"arn:aws:s3:::{bucket}"):
         raise ValidationException(
-            f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket exists in '
-            f"the selected region ({region}), that objects exist under that S3 prefix, and that the role "
+            f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
+            f"exists in the selected region ({region}), that objects exist under that S3 prefix, and that the role "
             f'"{role}" has "s3:ListBucket" permissions on bucket "{bucket}".'
         )
 

@@ -1,7 +1,7 @@
 """Script mode: an image of AWS fetches a learner's script, tells it the job in SM_* variables, and runs it.
 
-The hyperparameters `sagemaker_program` and `sagemaker_submit_directory` name the script and the archive that holds it; all
-others become arguments, --name value. This is how the SDK v2 starts jobs. It runs on the machine of the job.
+The hyperparameters `sagemaker_program` and `sagemaker_submit_directory` name the script and the archive that holds
+it; all others become arguments, --name value. This is how the SDK v2 starts jobs. It runs on the machine of the job.
 """
 
 import builtins
@@ -112,7 +112,11 @@ class Job:
     def run(self):
         """Run the script with its variables and arguments."""
         arguments = self.arguments()
-        python = [sys.executable, self.script] if self.script.endswith(".py") else ["/bin/sh", "-c", f'./{self.script} "$@"', "sh"]
+        python = (
+            [sys.executable, self.script]
+            if self.script.endswith(".py")
+            else ["/bin/sh", "-c", f'./{self.script} "$@"', "sh"]
+        )
         command = [*python, *arguments]
         shown = " ".join([sys.executable, self.script, *arguments] if self.script.endswith(".py") else command)
         print(f"Invoking script with the following command:\n\n{shown}\n", flush=True)
@@ -170,7 +174,9 @@ class Job:
             "user_entry_point": self.script,
         }
         renamed = {"channels": None, "framework_params": "additional_framework_parameters", "hps": "hyperparameters"}
-        everything = {renamed.get(name, name): value for name, value in facts.items() if name not in ("channels", "user_args")}
+        everything = {
+            renamed.get(name, name): value for name, value in facts.items() if name not in ("channels", "user_args")
+        }
         facts["training_env"] = everything | {
             "channel_input_dirs": folders,
             "is_master": here == self.resources["hosts"][0],

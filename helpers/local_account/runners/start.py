@@ -16,12 +16,14 @@ def command(request):
 def program(request):
     """Return which program the image's `train` is for a request, or None where the request has a command of its own.
 
-    A learner's script is named by a hyperparameter or a variable: SDK v2 did so, v3 sends a command instead. XGBoost's image
-    without a script runs its own algorithm.
+    A learner's script is named by a hyperparameter or a variable: SDK v2 did so, v3 sends a command instead.
+    XGBoost's image without a script runs its own algorithm.
     """
     if command(request)[:1] not in ([], ["train"]):
         return None
-    named = "sagemaker_program" in request.get("HyperParameters", {}) or "SAGEMAKER_PROGRAM" in request.get("Environment", {})
+    named = "sagemaker_program" in request.get("HyperParameters", {}) or "SAGEMAKER_PROGRAM" in request.get(
+        "Environment", {}
+    )
     own_algorithm = "/sagemaker-xgboost:" in request["AlgorithmSpecification"].get("TrainingImage", "")
     return "xgboost_algorithm" if own_algorithm and not named else "script_mode"
 

@@ -115,7 +115,10 @@ class Job:
             outcome, reason = "Failed", str(failure)
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
-            outcome, reason = "Failed", f"InternalServerError: the local account failed: {type(error).__name__}: {error}"
+            outcome, reason = (
+                "Failed",
+                f"InternalServerError: the local account failed: {type(error).__name__}: {error}",
+            )
         try:
             self.release()
             self.finish(outcome, reason)
@@ -179,10 +182,14 @@ class Job:
         """Bring the channels, and checkpoints of an earlier run, to the machines."""
         default = self.request["AlgorithmSpecification"]["TrainingInputMode"]
         self.began = time.monotonic()
-        found = [(channel, channels.objects(self.account, channel)) for channel in self.request.get("InputDataConfig", [])]
+        found = [
+            (channel, channels.objects(self.account, channel)) for channel in self.request.get("InputDataConfig", [])
+        ]
         room = self.request["ResourceConfig"]["VolumeSizeInGB"]
         for number, machine in enumerate(self.machines):
-            shares = [(channel, channels.share(things, channel, number, len(self.machines))) for channel, things in found]
+            shares = [
+                (channel, channels.share(things, channel, number, len(self.machines))) for channel, things in found
+            ]
             size = sum(thing.size for _, things in shares for thing in things)
             if size > room * 2**30:
                 raise client_error(f"Data download failed:{size / 2**30:.1f} GB do not fit on a volume of {room} GB")
@@ -210,7 +217,7 @@ class Job:
             install(machine, self.request)
 
     def train(self):
-        """Run the program on every machine until all have ended; return the failure of the first that failed, if any."""
+        """Run the program on every machine until all have ended; return the failure of the first to fail, if any."""
         self.heed_stop()
         limit, deadline = self.began + self.request["StoppingCondition"]["MaxRuntimeInSeconds"], None
         epoch = int(self.account.clock.now().timestamp())

@@ -12,7 +12,7 @@ ACCELERATED = re.compile(r"ml\.(p|g|trn|inf)\d")  # "ml.p4d.24xlarge"
 # Where in the request, and what cannot be had. An empty list, an empty text and False ask for nothing.
 ABSENT = {
     "AlgorithmSpecification.AlgorithmName": "algorithms of the Marketplace",
-    "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": "SageMaker's own time series of metrics (CloudWatch has them)",
+    "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": "SageMaker's time series of metrics",
     "AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAuthConfig": "private registries",
     "OutputDataConfig.KmsKeyId": "keys to encrypt with",
     "ResourceConfig.VolumeKmsKeyId": "keys to encrypt with",
@@ -71,7 +71,8 @@ def _check_image(specification):
         raise ValidationException("You must specify either the algorithm name or the training image.")
     if "TrainingImage" in specification and not images.is_ecr_path(specification["TrainingImage"]):
         raise ValidationException(
-            "Invalid training image. Please provide a valid Amazon Elastic Container Registry path of the Docker image to run."
+            "Invalid training image. Please provide a valid Amazon Elastic Container Registry path of the Docker image "
+            "to run."
         )
     if specification.get("TrainingImageConfig", {}).get("TrainingRepositoryAccessMode") == "Vpc":
         raise LocalLimit("The local account does not have private registries in a VPC.")
@@ -121,11 +122,15 @@ def _check_channels(request):
         if mode == "Pipe":
             raise LocalLimit(f"Channel {name}: the local account has File and FastFile mode, not Pipe.")
         if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
-            raise LocalLimit(f"Channel {name}: the local account reads S3Prefix and ManifestFile, not {source['S3DataType']}.")
+            raise LocalLimit(
+                f"Channel {name}: the local account reads S3Prefix and ManifestFile, not {source['S3DataType']}."
+            )
         if mode == "FastFile" and source["S3DataType"] != "S3Prefix":
             raise ValidationException(f"Channel {name}: FastFile mode reads an S3Prefix only.")
         if channel.get("CompressionType", "None") != "None" or channel.get("RecordWrapperType", "None") != "None":
-            raise LocalLimit(f"Channel {name}: compression and RecordIO belong to Pipe mode, which the local account lacks.")
+            raise LocalLimit(
+                f"Channel {name}: compression and RecordIO belong to Pipe mode, which the local account lacks."
+            )
         if not re.match(r"s3://[^/]+", source["S3Uri"]):
             raise LocalLimit(f"Channel {name}: the local account reads s3://bucket/prefix, not {source['S3Uri']}.")
 

@@ -1,4 +1,4 @@
-r"""Metrics: regular expressions find numbers in the lines that a program prints, and the last of each is the job's result.
+r"""Metrics: regular expressions find numbers in what a program prints; the last of each is the job's result.
 
 SageMaker's logs write a control character as # and three octal digits, as syslog does: a tab reads #011, a carriage
 return #015. The expressions see the lines so; the one that AWS publishes for XGBoost says `#011validation-auc:(\S+)`.
@@ -12,11 +12,41 @@ NAMESPACE = "/aws/sagemaker/TrainingJobs"
 CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 # What the XGBoost image can report of the validation channel without being asked.
-XGBOOST_METRICS = """
-    accuracy auc aucpr balanced_accuracy f1 f1_binary f1_macro map ndcg precision r2 recall precision_macro precision_micro
-    recall_macro recall_micro aft-nloglik cox-nloglik error gamma-deviance gamma-nloglik interval-regression-accuracy logloss
-    mae mape merror mlogloss mphe mse poisson-nloglik rmse rmsle tweedie-nloglik
-""".split()
+XGBOOST_METRICS = [
+    "accuracy",
+    "auc",
+    "aucpr",
+    "balanced_accuracy",
+    "f1",
+    "f1_binary",
+    "f1_macro",
+    "map",
+    "ndcg",
+    "precision",
+    "r2",
+    "recall",
+    "precision_macro",
+    "precision_micro",
+    "recall_macro",
+    "recall_micro",
+    "aft-nloglik",
+    "cox-nloglik",
+    "error",
+    "gamma-deviance",
+    "gamma-nloglik",
+    "interval-regression-accuracy",
+    "logloss",
+    "mae",
+    "mape",
+    "merror",
+    "mlogloss",
+    "mphe",
+    "mse",
+    "poisson-nloglik",
+    "rmse",
+    "rmsle",
+    "tweedie-nloglik",
+]
 
 
 def shown(line):
@@ -62,7 +92,7 @@ class Metrics:
 
 def _finder(regex):
     compiled = re.compile(regex)
-    # A regex that begins with .* finds at the beginning whatever it finds; to look further would take for ever on a long line.
+    # A regex that begins with .* finds at the beginning what it finds; to look further takes long on a long line.
     return compiled.match if regex.startswith(".*") else compiled.search
 
 

@@ -1,4 +1,4 @@
-"""XGBoost's algorithm: trains on the channel `train`, watches the channel `validation`, leaves /opt/ml/model/xgboost-model.
+"""XGBoost's algorithm trains on the channel `train`, watches `validation`, leaves /opt/ml/model/xgboost-model.
 
 It runs on the machine of the job and keeps the rules of AWS's XGBoost image where that is given no script.
 """
@@ -43,7 +43,10 @@ USER_FAULTS = (
 def main():
     """Train, and leave the reason of a failure where the platform looks for it."""
     logging.basicConfig(
-        format="[%(asctime)s:%(levelname)s] %(message)s", datefmt="%Y-%m-%d:%H:%M:%S", level=logging.INFO, stream=sys.stdout
+        format="[%(asctime)s:%(levelname)s] %(message)s",
+        datefmt="%Y-%m-%d:%H:%M:%S",
+        level=logging.INFO,
+        stream=sys.stdout,
     )
     logging.info("Running XGBoost Sagemaker in algorithm mode")
     try:
@@ -260,7 +263,9 @@ class Checkpoint(xgboost.callback.TrainingCallback):
 
 def latest(folder):
     """Return the last checkpoint of a folder and how many rounds it has seen."""
-    numbers = [int(found[1]) for file in folder.iterdir() if (found := re.fullmatch(r"xgboost-checkpoint\.(\d+)", file.name))]
+    numbers = [
+        int(found[1]) for file in folder.iterdir() if (found := re.fullmatch(r"xgboost-checkpoint\.(\d+)", file.name))
+    ]
     return (folder / f"xgboost-checkpoint.{max(numbers)}", max(numbers) + 1) if numbers else (None, 0)
 
 

@@ -30,7 +30,9 @@ def kind_of(content_type):
         raise UserError(f"{content_type} is not an accepted ContentType: {', '.join([*KINDS, *RECORDIO])}.")
     sizes = [option.partition("=")[2] for option in options if option.startswith("label_size")]
     if KINDS[name] == "csv" and any(size.strip() != "1" for size in sizes):
-        raise UserError(f"{content_type} is not an accepted csv ContentType. Optional parameter label_size must be equal to 1")
+        raise UserError(
+            f"{content_type} is not an accepted csv ContentType. Optional parameter label_size must be equal to 1"
+        )
     return KINDS[name]
 
 
@@ -59,7 +61,9 @@ def of_csv(files, csv_weights):
     except csv.Error as error:
         raise UserError(f"Could not determine delimiter on line {line[:50]}:\n{error}") from error
     logging.info("Determined delimiter of CSV input is '%s'", delimiter)
-    frames = [pandas.read_csv(file, header=None, sep=delimiter).astype("float32") for file in files if file.stat().st_size]
+    frames = [
+        pandas.read_csv(file, header=None, sep=delimiter).astype("float32") for file in files if file.stat().st_size
+    ]
     values = numpy.vstack([frame.to_numpy() for frame in frames])
     if csv_weights:
         return xgboost.DMatrix(values[:, 2:], label=values[:, 0], weight=values[:, 1])

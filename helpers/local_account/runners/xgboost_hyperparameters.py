@@ -3,19 +3,64 @@
 import ast
 import re
 
-MAXIMIZED = """
-    accuracy auc aucpr balanced_accuracy f1 f1_binary f1_macro map ndcg precision r2 recall precision_macro precision_micro
-    recall_macro recall_micro
-""".split()
-MINIMIZED = """
-    aft-nloglik cox-nloglik error gamma-deviance gamma-nloglik interval-regression-accuracy logloss mae mape merror mlogloss
-    mphe mse poisson-nloglik rmse rmsle tweedie-nloglik
-""".split()
-OBJECTIVES = """
-    binary:logistic binary:logitraw binary:hinge count:poisson multi:softmax multi:softprob rank:pairwise rank:ndcg rank:map
-    reg:linear reg:squarederror reg:logistic reg:gamma reg:pseudohubererror reg:squaredlogerror reg:tweedie reg:absoluteerror
-    survival:aft survival:cox
-""".split()
+MAXIMIZED = [
+    "accuracy",
+    "auc",
+    "aucpr",
+    "balanced_accuracy",
+    "f1",
+    "f1_binary",
+    "f1_macro",
+    "map",
+    "ndcg",
+    "precision",
+    "r2",
+    "recall",
+    "precision_macro",
+    "precision_micro",
+    "recall_macro",
+    "recall_micro",
+]
+MINIMIZED = [
+    "aft-nloglik",
+    "cox-nloglik",
+    "error",
+    "gamma-deviance",
+    "gamma-nloglik",
+    "interval-regression-accuracy",
+    "logloss",
+    "mae",
+    "mape",
+    "merror",
+    "mlogloss",
+    "mphe",
+    "mse",
+    "poisson-nloglik",
+    "rmse",
+    "rmsle",
+    "tweedie-nloglik",
+]
+OBJECTIVES = [
+    "binary:logistic",
+    "binary:logitraw",
+    "binary:hinge",
+    "count:poisson",
+    "multi:softmax",
+    "multi:softprob",
+    "rank:pairwise",
+    "rank:ndcg",
+    "rank:map",
+    "reg:linear",
+    "reg:squarederror",
+    "reg:logistic",
+    "reg:gamma",
+    "reg:pseudohubererror",
+    "reg:squaredlogerror",
+    "reg:tweedie",
+    "reg:absoluteerror",
+    "survival:aft",
+    "survival:cox",
+]
 
 WHOLE, REAL, LIST, NESTED, TEXT = "whole", "real", "list", "nested", "text"
 
@@ -68,10 +113,11 @@ HYPERPARAMETERS = {
     "aft_loss_distribution_scale": (REAL, "(0, +inf)"),
     "deterministic_histogram": (TEXT, ["true", "false"]),
 }
-ELSEWHERE = {  # taken by AWS's container, but by nothing in XGBoost 3.2 on a CPU, or by machinery that is not here
-    name: "it is not available on this machine"
-    for name in ("_kfold", "_num_cv_round", "sketch_eps", "predictor", "single_precision_histogram", "use_dask_gpu_training", "dsplit", "lambda_bias")
-}  # fmt: skip
+# Taken by AWS's container, but by nothing in XGBoost 3.2 on a CPU, or by machinery that is not here.
+ELSEWHERE = (
+    "_kfold", "_num_cv_round", "sketch_eps", "predictor", "single_precision_histogram", "use_dask_gpu_training",
+    "dsplit", "lambda_bias",
+)  # fmt: skip
 
 
 class UserError(Exception):
@@ -85,7 +131,7 @@ def validated(given):
     values = {}
     for name, text in given.items():
         if name in ELSEWHERE:
-            raise UserError(f"Hyperparameter {name}: {ELSEWHERE[name]}")
+            raise UserError(f"Hyperparameter {name}: it is not available on this machine")
         if name not in HYPERPARAMETERS:
             raise UserError(f"Extraneous hyperparameter found: {name}")
         values[name] = read(name, text, HYPERPARAMETERS[name][0])
@@ -121,8 +167,12 @@ def check(name, value, allowed):
         if name == "eval_metric" and "@" in item:
             metric, _, threshold = item.partition("@")
             if metric not in ("error", "ndcg", "map") or not re.fullmatch(r"[\d.]+-?", threshold):
-                raise UserError(f"Metric '{item}' is not supported: only error, ndcg and map take a threshold, a number.")
-        elif isinstance(allowed, list) and item not in allowed or isinstance(allowed, str) and not within(item, allowed):
+                raise UserError(
+                    f"Metric '{item}' is not supported: only error, ndcg and map take a threshold, a number."
+                )
+        elif (isinstance(allowed, list) and item not in allowed) or (
+            isinstance(allowed, str) and not within(item, allowed)
+        ):
             raise UserError(f"Hyperparameter {name}: {value} is not in {allowed}")
 
 
@@ -146,7 +196,9 @@ def within(number, interval):
     (False, True)
     """
     low, high = (float(end) for end in interval[1:-1].split(","))
-    return (low < number or low == number and interval[0] == "[") and (number < high or number == high and interval[-1] == "]")
+    return (low < number or (low == number and interval[0] == "[")) and (
+        number < high or (number == high and interval[-1] == "]")
+    )
 
 
 def flat(value):

@@ -1,6 +1,7 @@
 """What every Python on a machine of the local account does first: it becomes the account's client, and knows its hosts.
 
-Nothing is imported before the program imports it itself: botocore is redirected when it comes, socket taught when it comes.
+Nothing is imported before the program imports it itself: botocore is redirected when it comes, socket taught when it
+comes.
 """
 
 import os
