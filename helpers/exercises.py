@@ -79,6 +79,18 @@ def two_variants(course):
     return _say(False, f"your endpoints in service have at most {most} variant; one should have two.")
 
 
+def stopped_paying(course):
+    """Chapter 9: no endpoint any more, but all that is needed to bring it back."""
+    if standing := belongings.of(course, belongings.ENDPOINT):
+        return _say(False, f"the endpoint {standing[0].name} is {standing[0].status} and costs money. Delete it.")
+    models = {model.name for model in belongings.of(course, belongings.MODEL)}
+    for config in reversed(belongings.of(course, belongings.CONFIG)):
+        described = _described("describe_endpoint_config", EndpointConfigName=config.name)
+        if {variant["ModelName"] for variant in described["ProductionVariants"]} <= models:
+            return _say(True, f"no endpoint stands, and {config.name} with its model can bring one back.")
+    return _say(False, "no endpoint stands, but no configuration with its model is left to bring one back.")
+
+
 def _say(done, sentence):
     print(f"{'Done' if done else 'Not yet'}: {sentence}")
 
