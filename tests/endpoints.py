@@ -1,11 +1,14 @@
 """What the tests of endpoints share: small models in S3, and endpoints made of them."""
 
 import io
+import os
 import tarfile
 import time
 
 import numpy
 import xgboost
+
+from helpers.local_account import serving
 
 ROLE = "arn:aws:iam::000000000000:role/SageMakerCourseRole"
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
@@ -48,8 +51,21 @@ class Endpoints:
 
     def __init__(self, served):
         self.served = served
-        self.sagemaker, self.runtime, self.s3 = map(served.client, ("sagemaker", "sagemaker-runtime", "s3"))
+        self.connect()
         self.s3.create_bucket(Bucket="models")
+
+    def connect(self):
+        """Make clients of the account where it is served now."""
+        self.sagemaker, self.runtime, self.s3 = map(self.served.client, ("sagemaker", "sagemaker-runtime", "s3"))
+
+    def restart(self, how):
+        """End the account by a signal and serve it again."""
+        os.kill(self.served.pid, how)
+        end = time.monotonic() + 20
+        while serving.find(self.served.folder) and time.monotonic() < end:
+            time.sleep(0.02)
+        self.served.start()
+        self.connect()
 
     def model(self, name, data, image=XGBOOST, environment=None, **members):
         """Make a model of an archive."""

@@ -1,4 +1,4 @@
-"""The web server in the container of an endpoint, by itself: what it answers and refuses, and when it does not start."""
+"""The web server in an endpoint's container, by itself: what it answers and refuses, and when it does not start."""
 
 import json
 import os
