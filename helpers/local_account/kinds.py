@@ -51,7 +51,7 @@ class Kind:
         return text.format(title=self.title, arn=self.arn(region, name), name=name)
 
 
-JOB = {"busy": ("InProgress", "Stopping"), "finished": ("Completed", "Failed", "Stopped")}
+JOB: dict = {"busy": ("InProgress", "Stopping"), "finished": ("Completed", "Failed", "Stopped")}
 JOB_TAKEN = "{Title} names must be unique within an AWS account and region, and a {title} with this name already exists ({arn})"
 NOT_FOUND = "Requested resource not found."
 
