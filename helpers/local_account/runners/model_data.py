@@ -14,7 +14,7 @@ HTTPS = re.compile(r"https://(?:(?P<host>[^/]+)\.)?s3[.-][^/]*amazonaws\.com(?:\
 
 def container(model):
     """Return the one container of a model."""
-    return model.get("PrimaryContainer") or model["Containers"][0]
+    return model["PrimaryContainer"] if "PrimaryContainer" in model else model["Containers"][0]
 
 
 def hostname(model):

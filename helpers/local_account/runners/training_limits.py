@@ -54,6 +54,9 @@ ABSENT_OF_A_CHANNEL = {
 
 def check(request):
     """Raise what AWS says to a request that cannot work, or what of it the local account cannot honour."""
+    for member in ("AlgorithmSpecification", "ResourceConfig"):  # the model requires neither: serverless jobs have none
+        if member not in request:
+            raise ValidationException(f"{member} is required.")
     _check_image(request["AlgorithmSpecification"])
     _check_machines(request)
     _check_time(request.get("StoppingCondition", {}))
