@@ -52,9 +52,9 @@ def main():
     try:
         run()
     except Exception as error:
-        message = f"framework error: \n{traceback.format_exc()}\n{error}"
-        logging.error("Reporting training FAILURE\n%s", message)
-        (ML / "output/failure").write_text(message)
+        logging.error("Reporting training FAILURE\n%s", traceback.format_exc())
+        last = "".join(traceback.format_exception(error, chain=False))  # the platform shows 1024 characters
+        (ML / "output/failure").write_text(f"framework error: \n{last}\n{error}")
         sys.exit(1)
 
 
@@ -204,9 +204,10 @@ def fit(settings, train, validation, main_host=True):
             verbose_eval=False,
         )
     except xgboost.core.XGBoostError as error:
-        if any(fault in str(error) for fault in USER_FAULTS):
-            raise UserError(str(error)) from error
-        raise RuntimeError(f"XGB train call failed with exception:\n {error}") from error
+        words = str(error).partition("\nStack trace")[0]
+        if any(fault in words for fault in USER_FAULTS):
+            raise UserError(words) from error
+        raise RuntimeError(f"XGB train call failed with exception:\n {words}") from error
     if main_host:
         model.save_model(MODEL.with_suffix(".ubj"))
         MODEL.with_suffix(".ubj").rename(MODEL)

@@ -57,7 +57,7 @@ def of_csv(files, csv_weights):
     with open(files[0], errors="ignore") as file:
         line = file.readline()
     try:
-        delimiter = csv.Sniffer().sniff(line).delimiter
+        delimiter = csv.Sniffer().sniff(line, ",;|\t ").delimiter
     except csv.Error as error:
         raise UserError(f"Could not determine delimiter on line {line[:50]}:\n{error}") from error
     logging.info("Determined delimiter of CSV input is '%s'", delimiter)
