@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import subprocess
 import sys
 import tarfile
 import textwrap
@@ -652,6 +653,112 @@ def test_an_image_of_scikit_learn_without_a_script_fails(region):
     assert job["TrainingJobStatus"] == "Failed" and "No script was given" in job["FailureReason"]
 
 
+SDK = """
+import json, os, sys
+from helpers.local_account import connection
+connection.redirect(os.environ["AWS_ENDPOINT_URL"])
+from sagemaker.core.shapes import MetricDefinition, OutputDataConfig
+from sagemaker.train import ModelTrainer
+from sagemaker.train.configs import Compute, InputData, SourceCode
+
+folder, image = sys.argv[1:]
+names = []
+for script in ("train.py", "save.py", "fail.py"):
+    trainer = ModelTrainer(
+        training_image=image,
+        source_code=SourceCode(source_dir=folder, entry_script=script),
+        compute=Compute(instance_type="ml.m5.large", instance_count=1),
+        hyperparameters={"max-depth": 3, "name": "a tree"},
+        base_job_name="sdk",
+        role=os.environ["SAGEMAKER_ROLE_ARN"],
+    ).with_metric_definitions([MetricDefinition(name="auc", regex="auc ([0-9.]+)")])
+    trainer.train(input_data_config=[InputData(channel_name="train", data_source="s3://course/sdk/")], wait=False)
+    names.append(trainer._latest_training_job.training_job_name)
+print(json.dumps(names))
+"""
+SCRIPTS = {
+    "train.py": """
+        import argparse, os
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--max-depth", type=int)
+        parser.add_argument("--name")
+        options = parser.parse_args()
+        rows = open(os.path.join(os.environ["SM_CHANNEL_TRAIN"], "rows.csv")).read().split()
+        print(len(rows), "rows", options.max_depth, options.name, os.environ["SM_HP_MAX_DEPTH"])
+        print("auc 0.75")
+        open(os.path.join(os.environ["SM_MODEL_DIR"], "model"), "w").write("tree")
+    """,
+    "save.py": """
+        import signal, sys, time
+        def stop(*_):
+            print("saving")
+            time.sleep(0.2)
+            open("/opt/ml/model/model", "w").write("half a tree")
+            print("saved")
+            sys.exit(0)
+        signal.signal(signal.SIGTERM, stop)
+        print("ready")
+        time.sleep(600)
+    """,
+    "fail.py": "print('trying')\nopen('/opt/ml/input/data/train/none.csv')\n",
+}
+
+
+@pytest.fixture(scope="module")
+def sdk(region, tmp_path_factory):
+    """The names of jobs that the SDK's unmodified ModelTrainer has started."""
+    folder = tmp_path_factory.mktemp("source")
+    for name, text in SCRIPTS.items():
+        (folder / name).write_text(textwrap.dedent(text))
+    region.put("sdk/rows.csv", "1\n2\n3\n")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        **region.account.environment,
+    }
+    command = [sys.executable, "-c", SDK, str(folder), SKLEARN]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(zip(SCRIPTS, json.loads(done.stdout.splitlines()[-1]), strict=True))
+
+
+def test_a_model_trainer_of_the_sdk_trains(region, sdk):
+    job = region.wait(sdk["train.py"])
+    assert "FailureReason" not in job, job["FailureReason"]
+    assert "3 rows 3 a tree 3" in region.lines(sdk["train.py"])
+    assert {metric["MetricName"]: metric["Value"] for metric in job["FinalMetricDataList"]} == {"auc": 0.75}
+    bucket, _, key = job["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
+    data = region.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        assert tar.extractfile("model").read() == b"tree"
+
+
+def test_a_script_that_the_sdk_wraps_hears_of_a_stop(region, sdk):
+    region.until(sdk["save.py"], "ready")
+    region.sagemaker.stop_training_job(TrainingJobName=sdk["save.py"])
+    job = region.wait(sdk["save.py"])
+    assert job["TrainingJobStatus"] == "Stopped" and "ModelArtifacts" in job
+    lines = region.lines(sdk["save.py"])
+    assert lines[lines.index("ready") + 1 :][:2] == ["saving", "saved"]
+
+
+def test_a_script_that_the_sdk_wraps_fails_with_its_exit_code(region, sdk):
+    job = region.wait(sdk["fail.py"])
+    error = "FileNotFoundError: [Errno 2] No such file or directory: '/opt/ml/input/data/train/none.csv'"
+    assert error in region.lines(sdk["fail.py"])
+    assert job["FailureReason"].startswith("AlgorithmError: ") and job["FailureReason"].endswith(", exit code: 1")
+
+
+def test_two_accounts_train_side_by_side(region, account):
+    other = Region(account)
+    for where in (region, other):
+        where.create("beside", "bash", "-c", f"echo {where.account.port}; sleep 0.3", hosts=2)
+    for where in (region, other):
+        assert where.wait("beside")["TrainingJobStatus"] == "Completed"
+        assert where.lines("beside") == [str(where.account.port)]
+
+
 def test_a_job_that_was_running_when_the_account_was_killed_has_failed(account):
     region = Region(account)
     region.create("cut", "bash", "-c", "setsid sleep 600 & echo $!; echo $$; echo ready; sleep 600", hosts=2)
@@ -659,7 +766,7 @@ def test_a_job_that_was_running_when_the_account_was_killed_has_failed(account):
     pids = [int(line) for host in ("algo-1", "algo-2") for line in region.lines("cut", host) if line.isdigit()]
     roots = [Path(record.read_text()) for record in (account.folder / "machines").iterdir()]
     assert len(roots) == 2 and all(root.exists() for root in roots)
-    os.kill(account.pid, 9)
+    account.kill()
     end = time.monotonic() + 10
     while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < end:
         time.sleep(0.02)

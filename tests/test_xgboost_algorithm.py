@@ -214,7 +214,7 @@ def test_data_that_cannot_be_read_is_named(tmp_path, data, content_type, words):
     ("case", "data", "settings", "words"),
     [
         ("no-such-thing", "1,2,3\n", {"trees": "5"}, "UserError: Extraneous hyperparameter found: trees"),
-        ("no-label", "2,1,2\n0,1,3\n0,1,4\n0,1,5\n", {}, "label must be in [0,1] for logistic regression"),
+        ("no-label", "2,1,2\n0,1,3\n0,1,4\n0,1,5\n", {}, "label must be in (0, 1) for logistic regression"),
         ("no-data", "", {}, "No data in training channel path /opt/ml/input/data/train"),
     ],
 )
