@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import cleanup, costs, session
+from . import belongings, cleanup, costs, session
 from .local_account import guardian, serving
 from .local_account.client import ask
 from .tables import Table
@@ -38,6 +38,7 @@ class Run:
     seconds: float = 0
     usd: float | None = None  # what AWS charges for what it used, by the rates we know
     all_rates_known: bool = True
+    jobs: list = field(default_factory=list)  # the statuses of its training jobs, in the order of their beginning
     left: list = field(default_factory=list)  # what it left behind, before the runner cleaned
     removed: list = field(default_factory=list)  # what the runner cleaned
     error: str = ""  # the cell that failed, and its error
@@ -109,7 +110,7 @@ def table(runs, folder=None):
     for one in runs:
         usd = "" if one.usd is None else f"{'' if one.all_rates_known else 'at least '}{one.usd:.4f}"
         left = ", ".join(one.left) or "nothing"
-        rows.append([one.chapter, one.account, f"{one.seconds:.0f}", usd, left, "failed" if one.error else "ran"])
+        rows.append([one.chapter, one.account, round(one.seconds), usd, left, "failed" if one.error else "ran"])
     total = sum(one.usd or 0 for one in runs)
     notes = [f"Together {sum(one.seconds for one in runs):.0f} seconds, USD {total:.4f} by AWS's rates."]
     notes += [f"Executed chapters: {folder}"] if folder else []
@@ -150,12 +151,13 @@ def _look_and_clean(one, parameters, usage, began):
             course = session.begin(one.account, parameters["LEARNER"], parameters["REGION"], parameters["KEEP"])
             course = replace(course, began=began + course.clock)
             one.usd, one.all_rates_known = costs.total([*costs.usage(course), *costs.remembered(usage)])
+            one.jobs = [job["TrainingJobStatus"] for job in belongings.jobs(course, since=course.began)]
             one.left = _left(course)
         if one.left and not course.keep:
             words = io.StringIO()
             with contextlib.redirect_stdout(words):
                 cleanup.everything(course)
-            one.removed = words.getvalue().splitlines()
+            one.removed = [line for line in words.getvalue().splitlines() if line.endswith((": deleted", ": stopped"))]
             one.removed += [f"{thing} could not be removed" for thing in cleanup.left(course)]
     finally:
         session.end()

@@ -42,7 +42,7 @@ def left(course):
     """Return what of the learner's still stands or runs, as a list of sentences; [] proves that nothing is left."""
     found = [str(thing) for thing in belongings.standing(course)]
     if keys := belongings.objects(course):
-        found.append(f"{len(keys)} objects in s3://{course.bucket}, {keys[0]} for one")
+        found.append(f"{len(keys)} objects in S3, s3://{course.bucket}/{keys[0]} for one")
     return found
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.loaders import Loader
 
 from . import noise, waiting
 from .local_account import connection, serving
@@ -166,11 +167,19 @@ def _check_arguments(account, learner, region, keep):
             f"LEARNER must begin with a letter and hold small letters and digits only, 16 at most, "
             f'since it goes into names on AWS: "ann7", not {learner!r}.'
         )
-    regions = boto3.session.Session(region_name="us-east-1").get_available_regions("sagemaker")
-    if region not in regions:
+    if region not in _regions():
         raise CannotBegin(f'REGION must be a region that has SageMaker, such as "us-east-1", not {region!r}.')
     if not isinstance(keep, bool):
         raise CannotBegin(f"KEEP must be True or False, not {keep!r}.")
+
+
+def _regions():
+    """Return the regions that have SageMaker, by botocore's list and without any setting of the learner's."""
+    partitions = Loader().load_data("endpoints")["partitions"]
+    served = [
+        {*each["regions"]} & {*each["services"].get("api.sagemaker", {}).get("endpoints", ())} for each in partitions
+    ]
+    return set().union(*served)
 
 
 def _check_versions():

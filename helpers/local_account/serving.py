@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .connection import environment
+from .connection import environment, forgotten
 
 REGION = "us-east-1"
 IDLE = 12 * 3600  # seconds without a request after which a server leaves by itself
@@ -27,11 +27,17 @@ class NotServed(Exception):
 def up(folder, port=None, region=REGION, idle=IDLE):
     """Start the server of a folder unless one runs; return where it is: {"Port", "Pid", "Url"}."""
     folder = Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "starting", "w") as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)  # of two who start it at once, the second finds what the first started
+        return _up(folder, port, region, idle)
+
+
+def _up(folder, port, region, idle):
     if place := find(folder):
         if port not in (None, 0, place["Port"]):
             raise NotServed(f"{folder} is served at {place['Url']} already; `course down --folder {folder}` stops that server.")
         return place
-    folder.mkdir(parents=True, exist_ok=True)
     remembered = folder / "port"
     wanted = port if port is not None else int(remembered.read_text()) if remembered.exists() else 0
     for attempt in (wanted, 0) if port is None else (wanted,):
@@ -101,7 +107,7 @@ def _started(folder, port, region, idle):
         before = log.tell()
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            env=os.environ | {"PYTHONPATH": _python_path(), "PYTHONUNBUFFERED": "1"},
+            env=_own_environment(),
         )  # fmt: skip
     until = time.monotonic() + READY
     while child.poll() is None and time.monotonic() < until:
@@ -118,6 +124,13 @@ def _started(folder, port, region, idle):
     with open(folder / "server.log", "rb") as log:
         log.seek(before)
         return None, log.read().decode(errors="replace").strip()
+
+
+def _own_environment():
+    """Return the server's environment: this one, without anything that leads to the settings of a real account."""
+    own = {name: value for name, value in os.environ.items() if name not in forgotten(os.environ)}
+    own |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    return own | {"AWS_EC2_METADATA_DISABLED": "true", "PYTHONPATH": _python_path(), "PYTHONUNBUFFERED": "1"}
 
 
 def held(folder):

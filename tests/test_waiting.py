@@ -1,0 +1,93 @@
+"""The SDK's sleeps end with the work; every other sleep lasts as long as it says."""
+
+import threading
+import time
+
+import boto3
+import pytest
+
+from endpoints import XGBOOST
+from helpers import session
+
+SLEEPER = "import time\ndef sleep(seconds):\n    time.sleep(seconds)\n"
+
+
+@pytest.fixture
+def course(account, monkeypatch):
+    monkeypatch.setenv(session.FOLDER, str(account.folder))
+    yield session.begin()
+    session.end()
+
+
+@pytest.fixture
+def sdk():
+    """A module of the SDK that sleeps."""
+    module = {"__name__": "sagemaker.core.resources"}
+    exec(SLEEPER, module)
+    return module["sleep"]
+
+
+def took(sleep, seconds):
+    began = time.monotonic()
+    sleep(seconds)
+    return time.monotonic() - began
+
+
+def change(course, name):
+    container = {"Image": XGBOOST}
+    boto3.client("sagemaker").create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=course.role)
+
+
+def test_a_wait_of_the_sdk_ends_when_something_changes(course, sdk):
+    took(sdk, 0.1)  # the first look of a thread only learns where the account stands
+    threading.Timer(0.5, change, (course, "me-one")).start()
+    assert 0.4 < took(sdk, 30) < 1.5
+
+
+def test_a_change_between_look_and_sleep_is_not_missed(course, sdk):
+    took(sdk, 0.1)
+    change(course, "me-one")
+    assert took(sdk, 30) < 1
+
+
+def test_without_news_a_wait_lasts_as_long_as_it_says(course, sdk):
+    took(sdk, 0.1)
+    assert 1 <= took(sdk, 1) < 1.5
+
+
+def test_the_sleeps_of_others_are_left_alone(course):
+    module = {"__name__": "chapter"}
+    exec(SLEEPER, module)
+    threading.Timer(0.1, change, (course, "me-one")).start()
+    assert took(module["sleep"], 0.7) >= 0.7
+
+
+def test_constant_news_do_not_make_the_sdk_spin(course, sdk):
+    over = threading.Event()
+
+    def chatter():
+        number = 0
+        while not over.is_set():
+            change(course, f"me-{number}")
+            number += 1
+
+    thread = threading.Thread(target=chatter)
+    thread.start()
+    began, looks = time.monotonic(), 0
+    while time.monotonic() - began < 1:
+        sdk(5)
+        looks += 1
+    over.set()
+    thread.join()
+    assert 2 <= looks <= 21
+
+
+def test_a_wait_on_a_dead_account_ends_in_time(course, sdk, account):
+    took(sdk, 0.1)
+    account.stop()
+    assert took(sdk, 1) < 1.5
+
+
+def test_afterwards_sleep_is_what_it_was(course):
+    session.end()
+    assert not hasattr(time.sleep, "original")
