@@ -102,7 +102,7 @@ def variables(folder, region=None):
 def _started(folder, port, region, idle):
     """Start a server; return (its place, None), or (None, what it said)."""
     (folder / "server.json").unlink(missing_ok=True)
-    command = [sys.executable, "-m", "helpers.local_account", str(folder), str(port), region, str(idle)]
+    command = [sys.executable, "-P", "-m", "helpers.local_account", str(folder), str(port), region, str(idle)]
     with open(folder / "server.log", "ab") as log:
         before = log.tell()
         child = subprocess.Popen(
