@@ -176,6 +176,13 @@ def test_variants_share_the_requests_by_their_weights(shared):
     red, blue = shared.settled("colours")["ProductionVariants"]
     assert (red["CurrentWeight"], blue["CurrentWeight"], blue["CurrentInstanceCount"]) == (0, 1, 2)
     assert {shared.ask("colours") for _ in range(20)} == {"blue"}
+    wanted = [
+        {"VariantName": "red", "DesiredWeight": 1},
+        {"VariantName": "blue", "DesiredWeight": 0, "DesiredInstanceCount": 1},
+    ]
+    shared.sagemaker.update_endpoint_weights_and_capacities(EndpointName="colours", DesiredWeightsAndCapacities=wanted)
+    assert [variant["CurrentInstanceCount"] for variant in shared.settled("colours")["ProductionVariants"]] == [1, 1]
+    assert {shared.ask("colours") for _ in range(20)} == {"red"}
     with pytest.raises(ClientError, match="has no production variant green"):
         shared.sagemaker.update_endpoint_weights_and_capacities(
             EndpointName="colours", DesiredWeightsAndCapacities=[{"VariantName": "green", "DesiredWeight": 1}]
@@ -412,7 +419,8 @@ from sagemaker.serve.model_builder import ModelBuilder
 
 boto3.client("s3").create_bucket(Bucket=course.bucket)
 boto3.client("s3").upload_file(sys.argv[1], course.bucket, "trees/model.tar.gz")
-for name, code in (("plain", {}), ("script", {"source_code": SourceCode(source_dir=sys.argv[2], entry_script="serve.py")})):
+script = SourceCode(source_dir=sys.argv[2], entry_script="serve.py")
+for name, code in (("plain", {}), ("script", {"source_code": script})):
     builder = ModelBuilder(
         s3_model_data_url=f"s3://{course.bucket}/trees/model.tar.gz", image_uri=sys.argv[3], role_arn=course.role,
         instance_type="ml.m5.large", **code,
@@ -422,7 +430,8 @@ for name, code in (("plain", {}), ("script", {"source_code": SourceCode(source_d
     model = builder.build()
     endpoint = builder.deploy(endpoint_name=f"anna-{name}", initial_instance_count=1, tags=course.tags)
     answer = endpoint.invoke(body="0.1,0.2,0.3,0.4", content_type="text/csv", accept="text/csv")
-    print("\nANSWER", name, endpoint.endpoint_status, answer.invoked_production_variant, answer.body.read().decode().strip())
+    said = answer.body.read().decode().strip()
+    print("\nANSWER", name, endpoint.endpoint_status, answer.invoked_production_variant, said)
     tags = boto3.client("sagemaker").list_tags(ResourceArn=model.model_arn)["Tags"]
     print("TAGS", sorted(tag["Value"] for tag in tags))
     endpoint.delete()

@@ -8,6 +8,7 @@ import threading
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -234,3 +235,24 @@ def test_two_jobs_have_networks_of_their_own():
     first, second = machines.addresses(3), machines.addresses(3)
     assert list(first) == ["algo-1", "algo-2", "algo-3"]
     assert sys.platform != "linux" or len({*first.values(), *second.values()}) == 6
+
+
+@pytest.mark.parametrize("written", ["", ".", "/", "relative/sm-1", "{work}", "{work}/sm-other"])
+def test_a_record_that_was_cut_short_removes_nothing(tmp_path, monkeypatch, written):
+    """What a sudden death left of a record may name anything, an empty one even the current folder."""
+    work, records = tmp_path / "work", tmp_path / "account" / "machines"
+    (work / "sm-other").mkdir(parents=True)
+    (work / "sm-other" / "kept").write_text("here")
+    records.mkdir(parents=True)
+    (records / "sm-1").write_text(written.format(work=work))
+    monkeypatch.chdir(work)
+    machines.sweep(SimpleNamespace(folder=tmp_path / "account"))
+    assert (work / "sm-other" / "kept").read_text() == "here"
+    assert list(records.iterdir()) == []
+
+
+def test_only_the_root_of_a_machine_can_be_removed(tmp_path):
+    (tmp_path / "precious").mkdir()
+    with pytest.raises(ValueError, match="Only a machine's root is removed"):
+        machines._remove(tmp_path / "precious")
+    assert (tmp_path / "precious").exists()

@@ -241,6 +241,17 @@ def test_what_a_script_raises_is_a_500_with_its_message_and_stands_in_the_log(se
     assert "KeyError: 'carrier'" in server.said()
 
 
+def test_what_a_script_logs_is_shown_from_the_level_that_the_variable_names_on(serve):
+    script = (
+        "import logging\nlogging.debug('small')\nlogging.info('usual')\nlogging.error('grave')\n"
+        "def model_fn(d): return 1\n"
+    )
+    assert "usual" in serve(script).said()
+    quiet = serve(script, SAGEMAKER_CONTAINER_LOG_LEVEL="40").said()
+    assert "grave" in quiet
+    assert "usual" not in quiet
+
+
 def test_a_script_may_choose_the_status_of_its_error(serve):
     server = serve(
         "from sagemaker_inference.errors import BaseInferenceToolkitError\n"

@@ -18,6 +18,7 @@ from . import connection
 from .relocation import Relocation
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
+PREFIX = "sm-"  # how the name of a machine's root begins; nothing else is ever removed
 LONGEST_LINE = 256 * 1024  # bytes; CloudWatch cuts events at this length
 PATIENCE = 0.5  # seconds after which an unfinished line is shown as it is
 KEPT = ("TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -190,7 +191,7 @@ class Machine:
     def __init__(self, account, region, paths=("/opt/ml",), hosts=None):
         self.account, self.region, self.paths, self.hosts = account, region, paths, hosts or {}
         place = tempfile.gettempdir()
-        self.root = Path(tempfile.mkdtemp(prefix="sm-", dir="/tmp" if " " in place else place)).resolve()
+        self.root = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if " " in place else place)).resolve()
         self.record = _records(account) / self.root.name
         self.record.write_text(str(self.root))
         self.relocation = Relocation(self.root, paths)
@@ -256,10 +257,11 @@ def sweep(account):
     """Remove the machines that an account left behind when it was killed, once their programs have ended."""
     for record in _records(account).iterdir():
         root = Path(record.read_text())
-        if (root / "lock").exists():
-            with open(root / "lock") as lock:
-                _locked(lock, seconds=10)
-        _remove(root)
+        if _is_root(root) and root.name == record.name:  # a record that was being written at the death may be empty
+            if (root / "lock").exists():
+                with open(root / "lock") as lock:
+                    _locked(lock, seconds=10)
+            _remove(root)
         record.unlink()
 
 
@@ -320,13 +322,21 @@ def _locked(file, seconds):
             time.sleep(0.02)
 
 
+def _is_root(path):
+    """Tell whether a path can be that of a machine's root, and of nothing else."""
+    return path.is_absolute() and path.name.startswith(PREFIX) and not path.is_symlink()
+
+
 def _remove(root):
-    """Remove a folder, whatever permissions a program has left in it."""
+    """Remove a machine's root, whatever permissions a program has left in it."""
+    if not _is_root(root):
+        raise ValueError(f"Only a machine's root is removed, an absolute path whose name begins with {PREFIX!r}, not {root}")
 
     def open_up(remove, path, _):
         with contextlib.suppress(OSError, TypeError):
-            Path(path).parent.chmod(0o700)
-            Path(path).chmod(0o700)
+            for place in (Path(path).parent, Path(path)):
+                if place.is_relative_to(root):  # never what lies around it
+                    place.chmod(0o700)
             remove(path)
 
     handler = {"onexc": open_up} if sys.version_info >= (3, 12) else {"onerror": open_up}

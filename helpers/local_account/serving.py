@@ -107,7 +107,7 @@ def _started(folder, port, region, idle):
         before = log.tell()
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            env=_own_environment(),
+            cwd=folder, env=_own_environment(),
         )  # fmt: skip
     until = time.monotonic() + READY
     while child.poll() is None and time.monotonic() < until:

@@ -77,6 +77,31 @@ class Fleet:
         with self.lock:
             instance.outstanding -= 1
 
+    def resize(self, desired):
+        """Give variants other weights and numbers of instances; return the instances that are to go."""
+        new = {
+            name: self.variants[name].new(wanted.get("DesiredInstanceCount", 0) - len(self.variants[name].instances))
+            for name, wanted in desired.items()
+        }
+        started = [instance for instances in new.values() for instance in instances]
+        try:
+            together([instance.start for instance in started])
+        except BaseException:
+            for instance in started:
+                instance.kill()
+                instance.remove(0)
+            raise
+        gone = []
+        with self.lock:
+            for name, wanted in desired.items():
+                variant = self.variants[name]
+                variant.weight = wanted.get("DesiredWeight", variant.weight)
+                instances = [*variant.instances, *new[name]]
+                count = wanted.get("DesiredInstanceCount", len(instances))
+                variant.instances = instances[:count]
+                gone += instances[count:]
+        return gone
+
     def retire(self, instances):
         """Stop instances that get no new requests any more, once they have answered those that they have."""
         patience = time.monotonic() + LONGEST
@@ -281,10 +306,9 @@ def together(starts, seconds=None):
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=call, args=(start,), daemon=True) for start in starts[1:]]
+    threads = [threading.Thread(target=call, args=(start,), daemon=True) for start in starts]
     for thread in threads:
         thread.start()
-    call(starts[0])
     for thread in threads:
         thread.join()
     if errors:

@@ -10,7 +10,7 @@ from ..errors import ValidationException
 from . import hosting_limits
 from .endpoint_metrics import Measurements
 from .failure import Failure
-from .fleet import LONGEST, LOOK, Cancelled, Fleet, together
+from .fleet import LONGEST, LOOK, Cancelled, Fleet
 
 TIMED_OUT = (
     b"Your invocation timed out while waiting for a response from container primary. Review the latency metrics "
@@ -164,11 +164,6 @@ class Hosting:
                 work(record, *arguments)
             except Cancelled:
                 pass
-            except Exception as error:
-                traceback.print_exc(file=sys.stderr)
-                if not self.closing.is_set():
-                    reason = f"InternalServerError: the local account failed: {type(error).__name__}: {error}"
-                    self.change(record, EndpointStatus="Failed", FailureReason=reason, PendingDeploymentSummary=None)
             finally:
                 self.threads.discard(threading.current_thread())
 
@@ -183,10 +178,12 @@ class Hosting:
         fleet = self.fleet(record, record["_Config"], record["_Models"])
         try:
             fleet.start(longest(record))
-        except Failure as failure:
+        except Cancelled:
+            raise
+        except Exception as error:
             self.coming.pop(key_of(record), None)
-            reason = str(failure)[:1024]
-            self.change(record, EndpointStatus="Failed", FailureReason=reason, PendingDeploymentSummary=None)
+            why = {"FailureReason": reason(error), "PendingDeploymentSummary": None}
+            self.change(record, EndpointStatus="Failed", **why)
             return False
         self.serve(record, fleet)
         self.change(record, EndpointStatus="InService", **self.shown(fleet))
@@ -198,11 +195,13 @@ class Hosting:
         old, fleet = self.fleets[key], self.fleet(record, coming["Config"], coming["Models"])
         try:
             fleet.start(longest(record))
-        except Failure as failure:
+        except Cancelled:
+            raise
+        except Exception as error:
             self.coming.pop(key, None)
             self.change(record, EndpointStatus="RollingBack")
             rest = {"PendingDeploymentSummary": None, "_Next": None}
-            self.change(record, EndpointStatus="InService", FailureReason=str(failure)[:1024], **rest)
+            self.change(record, EndpointStatus="InService", FailureReason=reason(error), **rest)
             return
         self.serve(record, fleet)
         policy = (record.get("LastDeploymentConfig") or {}).get("BlueGreenUpdatePolicy", {})
@@ -223,26 +222,13 @@ class Hosting:
     def resize(self, record, desired):
         """Give the variants of a fleet other weights and other numbers of instances."""
         fleet, config = self.fleets[key_of(record)], record["_Config"]
-        new = {name: [] for name in desired}
-        for name, wanted in desired.items():
-            variant = fleet.variants[name]
-            new[name] = variant.new(max(0, wanted.get("DesiredInstanceCount", 0) - len(variant.instances)))
         try:
-            together([instance.start for instances in new.values() for instance in instances])
-        except Failure as failure:
-            for instance in (instance for instances in new.values() for instance in instances):
-                instance.kill()
-                instance.remove(0)
-            self.change(record, EndpointStatus="InService", FailureReason=str(failure)[:1024])
+            gone = fleet.resize(desired)
+        except Cancelled:
+            raise
+        except Exception as error:
+            self.change(record, EndpointStatus="InService", FailureReason=reason(error))
             return
-        gone = []
-        with fleet.lock:
-            for name, wanted in desired.items():
-                variant = fleet.variants[name]
-                variant.weight = wanted.get("DesiredWeight", variant.weight)
-                kept = [*variant.instances, *new[name]]
-                count = wanted.get("DesiredInstanceCount", len(kept))
-                variant.instances, gone = kept[:count], gone + kept[count:]
         fleet.retire(gone)
         variants = [
             {
@@ -316,6 +302,14 @@ class Hosting:
             if current is None or current["EndpointStatus"] == "Deleting":
                 raise Cancelled
             return self.account.records.change("Endpoint", *key_of(record), **members)
+
+
+def reason(error):
+    """Return why a deployment failed, for the record; what nobody expected stands in the server's log, too."""
+    if isinstance(error, Failure):
+        return str(error)[:1024]
+    traceback.print_exception(error, file=sys.stderr)
+    return f"InternalServerError: the local account failed: {type(error).__name__}: {error}"[:1024]
 
 
 class NotSent(Exception):

@@ -6,6 +6,7 @@ It takes a free port of the loopback interface and writes its number into PORT_F
 """
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -18,6 +19,9 @@ def main(framework, port_file):
     """Load the model, then serve until SIGTERM."""
     import uvicorn
 
+    # What a script logs is shown, from the level that the variable names on, as AWS's images do.
+    level = int(os.environ.get("SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO))
+    logging.basicConfig(format="%(asctime)s %(levelname)s - %(name)s - %(message)s", level=level)
     model_dir = Path(os.environ["SAGEMAKER_BASE_DIR"], "model")
     try:
         handler = handler_for(framework)(framework, model_dir)
