@@ -19,7 +19,7 @@ endif
 
 RESOLVE := $(BIN)/uv pip compile -q requirements.in --universal --python-version 3.11 --generate-hashes \
            --custom-compile-command 'make lock'
-NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info cell.metadata.execution'
+NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
 .PHONY: help setup lab test course book outputs lock check bench clean
 
