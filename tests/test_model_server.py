@@ -114,6 +114,12 @@ def test_xgboost_answers_in_json_and_jsonlines(algorithm):
     assert [json.loads(line)["score"] for line in as_lines.splitlines()] == scores
 
 
+@pytest.mark.parametrize("separator", ["\t", ";", " "])
+def test_xgboost_finds_out_what_separates_the_columns(algorithm, separator):
+    rows = ROWS.replace(",", separator)
+    assert algorithm.ask(rows, Content_Type="text/csv") == algorithm.ask(ROWS, Content_Type="text/csv")
+
+
 def test_xgboost_reads_libsvm_where_absent_features_are_missing(algorithm):
     sparse = algorithm.ask("1 0:0.1 2:0.3", Content_Type="text/libsvm")
     assert sparse == algorithm.ask("0.1,,0.3,", Content_Type="text/csv")

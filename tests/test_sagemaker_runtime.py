@@ -83,10 +83,8 @@ def test_a_model_s_error_is_a_model_error_with_where_to_look(endpoints):
 
 def test_a_message_that_is_too_long_is_not_quoted(endpoints):
     error = refusal(endpoints, "raise a long story", ContentType="text/csv")
-    assert (
-        "Received server error (500) from primary and could not load the entire response body"
-        in error["Error"]["Message"]
-    )
+    quoted = "Received server error (500) from primary and could not load the entire response body"
+    assert quoted in error["Error"]["Message"]
     assert len(error["OriginalMessage"]) == 2048
 
 

@@ -1,5 +1,6 @@
 """The machines behind an endpoint: each variant has so many instances, each with a container that serves the model."""
 
+import contextlib
 import http.client
 import random
 import secrets
@@ -170,7 +171,7 @@ class Instance:
         self.region, self.endpoint = variant.record["_Region"], variant.record["EndpointName"]
         self.port, self.outstanding = None, 0  # no port: not healthy
         self.machine = self.process = self.log = None
-        self.stopping = False
+        self.served = self.stopping = False
 
     def start(self, deadline=None):
         """Get a machine, bring the model, start the container and wait until it is healthy."""
@@ -219,18 +220,30 @@ class Instance:
                 raise Cancelled
             if self.port_file.exists():
                 port = int(self.port_file.read_text())
-                if pings(port):
-                    self.port = port
+                if pings(port) and process.running:
+                    self.served, self.port = True, port
                     return process.running
             self.fleet.cancelled.wait(LOOK)
         return False
 
     def ended(self, code):
         """Start the container again if it died while it served."""
-        served, self.port = self.port is not None, None
-        if served and not self.stopping and not self.fleet.cancelled.is_set():
+        self.port = None
+        if self.served and not self.stopping and not self.fleet.cancelled.is_set():
+            self.served = False
             self.log.write(f"The container ended with exit code {code}. It is started again.")
             threading.Thread(target=self.revive, name=f"revive-{self.id}", daemon=True).start()
+
+    def doubt(self):
+        """Get no requests until /ping is answered again: a connection to the container broke."""
+
+        def look():
+            with contextlib.suppress(Cancelled):
+                self.healthy(time.monotonic() + STARTUP)
+
+        if self.port is not None:
+            self.port = None
+            threading.Thread(target=look, name=f"doubt-{self.id}", daemon=True).start()
 
     def revive(self):
         """Start the container until it is healthy, waiting longer from time to time."""

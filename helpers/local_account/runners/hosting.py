@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 
-from ..errors import ValidationException
+from ..errors import AwsError, ValidationException
 from . import hosting_limits
 from .endpoint_metrics import Measurements
 from .failure import Failure
@@ -121,6 +121,8 @@ class Hosting:
         late, key = time.monotonic() + LONGEST, key_of(record)
         while time.monotonic() < late and self.account.records.get("Endpoint", *key):
             fleet = self.fleets.get(key)
+            if fleet and variant and variant not in fleet.variants:
+                raise AwsError(f"Variant {variant} not found for Request", "ValidationError")
             instance = fleet and fleet.pick(variant)
             if instance is None:
                 await asyncio.sleep(LOOK)
@@ -148,10 +150,12 @@ class Hosting:
             async with self.session.post(url, data=body, headers=headers, timeout=timeout) as response:
                 return response.status, response.headers, await response.read()
         except aiohttp.ClientConnectorError:
+            instance.doubt()
             raise NotSent from None
         except TimeoutError:
             return 0, {}, TIMED_OUT
         except aiohttp.ClientError:
+            instance.doubt()
             return 0, {}, b""
 
     # What follows runs in threads, one for each deployment.

@@ -84,15 +84,14 @@ async def invoke(account, region, members, body, began):
     record = account.records.get("Endpoint", region, name)
     if not serves(record):
         raise not_found(account, name)
-    target = members.get("TargetVariant")
-    if target and target not in {variant["VariantName"] for variant in record["_Config"]["ProductionVariants"]}:
-        raise ValidationError(f"Variant {target} not found for Request")
     if len(body) > LARGEST:
         rule = f"Member must have length less than or equal to {LARGEST}"
         raise ValidationError(f"1 validation error detected: Value at 'body' failed to satisfy constraint: {rule}")
     headers = {header: members[member] for member, header in PASSED_ON.items() if member in members}
     sent = time.perf_counter()
-    status, answered, answer, instance = await account.hosting.invoke(record, headers, body, target)
+    status, answered, answer, instance = await account.hosting.invoke(
+        record, headers, body, members.get("TargetVariant")
+    )
     got = time.perf_counter()
     if not instance and not serves(account.records.get("Endpoint", region, name)):
         raise not_found(account, name)
