@@ -9,9 +9,25 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from helpers import session
 from helpers.local_account import serving
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_addoption(parser):
+    """Add the account that the chapters' tests run on."""
+    parser.addoption("--account", choices=("local", "aws"), default="local", help="where the chapters run")
+    parser.addoption("--spending-limit", type=float, metavar="USD", help="with --account aws: start no chapter beyond it")
+
+
+def pytest_configure(config):
+    """Refuse to spend money without a limit."""
+    if config.getoption("account") == "aws" and config.getoption("spending_limit") is None:
+        raise pytest.UsageError(
+            "--account aws starts machines on your own AWS account, which are billed. State how much the chapters may "
+            "cost: --spending-limit USD. All chapters together cost some cents."
+        )
 
 
 class Served:
@@ -65,9 +81,19 @@ def shared_account(tmp_path_factory):
     served.stop()
 
 
+@pytest.fixture
+def course(account, monkeypatch):
+    """A chapter that has begun in an empty account."""
+    monkeypatch.setenv(session.FOLDER, str(account.folder))
+    yield session.begin()
+    session.end()
+
+
 @pytest.fixture(autouse=True)
-def no_real_account(monkeypatch):
-    """No test reads the machine's AWS settings, or can reach a real account through them."""
+def no_real_account(request, monkeypatch):
+    """No test reads the machine's AWS settings, or can reach a real account through them; --account aws may."""
+    if request.config.getoption("account") == "aws":
+        return
     from helpers.local_account.connection import forgotten
 
     for name in forgotten(os.environ):

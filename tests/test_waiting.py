@@ -13,13 +13,6 @@ SLEEPER = "import time\ndef sleep(seconds):\n    time.sleep(seconds)\n"
 
 
 @pytest.fixture
-def course(account, monkeypatch):
-    monkeypatch.setenv(session.FOLDER, str(account.folder))
-    yield session.begin()
-    session.end()
-
-
-@pytest.fixture
 def sdk():
     """A module of the SDK that sleeps."""
     module = {"__name__": "sagemaker.core.resources"}

@@ -1,0 +1,111 @@
+"""Clean-up deletes what is the learner's, all of it and nothing else, and proves it."""
+
+import boto3
+import pytest
+
+from helpers import belongings, cleanup, costs, session
+from things import endpoint, finished_job, job, model
+
+OTHER = [{"Key": "course", "Value": session.COURSE}, {"Key": "learner", "Value": "ann"}]
+
+
+@pytest.fixture
+def sagemaker(course):
+    return boto3.client("sagemaker")
+
+
+def names(kind):
+    return {entry[kind.name] for entry in belongings.listed(kind)}
+
+
+def test_an_empty_account_has_nothing_to_delete(course, capsys):
+    cleanup.everything(course)
+    assert capsys.readouterr().out.endswith("There was nothing to delete.\n")
+    assert cleanup.left(course) == []
+
+
+def test_an_endpoint_goes_with_its_configuration_and_its_model(course, account, capsys):
+    endpoint(course, account, "me-flights")
+    assert [line.split(" me-")[0] for line in cleanup.left(course)] == ["endpoint", "endpoint configuration", "model"]
+    cleanup.everything(course)
+    assert cleanup.left(course) == []
+    assert "endpoint me-flights: deleted\nendpoint configuration me-flights: deleted\n" in capsys.readouterr().out
+
+
+def test_an_endpoint_on_its_way_is_waited_for(course, account):
+    endpoint(course, account, "me-flights", wait=False)
+    cleanup.everything(course)
+    assert cleanup.left(course) == []
+
+
+def test_a_running_job_is_stopped_and_waited_for(course, sagemaker):
+    job(course, "me-long", "sleep 600")
+    assert cleanup.left(course) == ["training job me-long (InProgress)"]
+    cleanup.everything(course)
+    assert sagemaker.describe_training_job(TrainingJobName="me-long")["TrainingJobStatus"] == "Stopped"
+    assert cleanup.left(course) == []
+
+
+def test_what_is_another_learners_stays(course):
+    model(course, "ann-flights", OTHER)
+    model(course, "me-but-of-ann", OTHER)
+    model(course, "me-flights", course.tags)
+    cleanup.everything(course)
+    assert names(belongings.MODEL) == {"ann-flights", "me-but-of-ann"}
+    assert cleanup.left(course) == []
+
+
+def test_what_only_bears_the_name_is_told_of_and_not_touched(course):
+    model(course, "me-south-ranking", [])
+    cleanup.everything(course)
+    assert cleanup.left(course) == ["model me-south-ranking (without the course's tags)"]
+
+
+def test_what_only_bears_the_tags_goes(course):
+    model(course, "model-20261123", course.tags)
+    cleanup.everything(course)
+    assert names(belongings.MODEL) == set()
+
+
+def test_objects_go_that_the_learner_or_the_sdk_put_there(course):
+    finished_job(course, "me-job-1", "echo model > /opt/ml/model/model")
+    s3 = boto3.client("s3")
+    kept = ["course/ann/flights/train.csv", "me-south-data/rows.csv", "course/means/x"]
+    for key in [*kept, "course/me/flights/train.csv", "me-job/me-job-1/input/code/train.py"]:
+        s3.put_object(Bucket=course.bucket, Key=key, Body=b"x")
+    assert cleanup.left(course)[0].startswith("3 objects in S3")
+    cleanup.everything(course)
+    assert {entry["Key"] for entry in s3.list_objects_v2(Bucket=course.bucket)["Contents"]} == set(kept)
+
+
+def test_more_objects_than_one_request_deletes_go(course):
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=course.bucket)
+    for number in range(1005):
+        s3.put_object(Bucket=course.bucket, Key=f"course/me/{number}", Body=b"")
+    cleanup.everything(course)
+    assert "Contents" not in s3.list_objects_v2(Bucket=course.bucket)
+
+
+def test_keep_leaves_all_and_says_what_it_costs(course, account, capsys):
+    endpoint(course, account, "me-flights")
+    cleanup.everything(session.begin(keep=True))
+    said = capsys.readouterr().out
+    assert "KEEP is True: nothing is deleted." in said
+    assert "endpoint me-flights (InService): 1 × ml.m5.large, USD 0.115 per hour" in said
+    assert names(belongings.ENDPOINT) == {"me-flights"}
+
+
+def test_the_bill_counts_seconds_by_rate_and_remembers_what_was_deleted(
+    course, account, sagemaker, monkeypatch, tmp_path
+):
+    monkeypatch.setenv(costs.USAGE_FILE, str(tmp_path / "usage"))
+    finished_job(course, "me-job-1", "sleep 1")
+    endpoint(course, account, "me-flights")
+    cleanup.everything(course)
+    used = {one.thing: one for one in costs.usage(course)}
+    seconds = sagemaker.describe_training_job(TrainingJobName="me-job-1")["BillableTimeInSeconds"]
+    assert used["training job me-job-1"].usd == pytest.approx(seconds * 0.115 / 3600)
+    assert used["endpoint me-flights"].usd > 0
+    assert costs.remembered(tmp_path / "usage") == [used["endpoint me-flights"]]
+    assert "together" in str(costs.bill(course))

@@ -1,0 +1,87 @@
+"""Each exercise's check says what is missing, and afterwards that it is done."""
+
+import boto3
+import pytest
+
+from endpoints import XGBOOST
+from helpers import exercises
+from things import endpoint, finished_job
+
+
+@pytest.fixture
+def said(course, capsys):
+    def said(check):
+        capsys.readouterr()
+        check(course)
+        return capsys.readouterr().out
+
+    return said
+
+
+def model(course, name, tags=None, image=XGBOOST):
+    boto3.client("sagemaker").create_model(
+        ModelName=name,
+        PrimaryContainer={"Image": image},
+        ExecutionRoleArn=course.role,
+        Tags=course.tags if tags is None else tags,
+    )
+
+
+def config(machine="ml.m5.large", **members):
+    variant = {"VariantName": "only", "ModelName": "me-first-model", "InstanceType": machine, "InitialInstanceCount": 1}
+    boto3.client("sagemaker").create_endpoint_config(
+        EndpointConfigName="me-first-config", ProductionVariants=[variant], **members
+    )
+
+
+def test_second_model_is_looked_for(course, said):
+    assert said(exercises.second_model).startswith("Not yet: there is no model me-second-model.")
+    model(course, "me-second-model")
+    assert said(exercises.second_model).startswith("Done: ")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"tags": []}, "without the tag 'course' and the tag 'learner'"),
+        ({"image": XGBOOST[:-5] + "1.7-1"}, "its image"),
+    ],
+)
+def test_a_second_model_that_is_not_as_asked_is_not_done(course, said, wrong, sentence):
+    model(course, "me-second-model", **wrong)
+    assert said(exercises.second_model).startswith("Not yet: ") and sentence in said(exercises.second_model)
+
+
+def test_first_config_is_looked_for(course, said):
+    model(course, "me-first-model")
+    assert said(exercises.first_config).startswith("Not yet: there is no endpoint configuration me-first-config.")
+    config(Tags=course.tags)
+    assert said(exercises.first_config) == "Done: me-first-config would run me-first-model on 1 × ml.m5.large.\n"
+
+
+@pytest.mark.parametrize("wrong", [{"machine": "ml.m5.xlarge"}, {"Tags": []}])
+def test_a_first_config_that_is_not_as_asked_is_not_done(course, said, wrong):
+    model(course, "me-first-model")
+    config(**{"Tags": course.tags, **wrong})
+    assert said(exercises.first_config).startswith("Not yet: ")
+
+
+def test_two_variants_are_counted(course, said, account):
+    assert "at most 0 variant" in said(exercises.two_variants)
+    endpoint(course, account, "me-flights", variants=("small", "large"))
+    assert said(exercises.two_variants) == "Done: me-flights sends 50% to small and 50% to large.\n"
+
+
+def test_a_misspelt_hyperparameter_is_looked_for(course, said):
+    finished_job(course, "me-job-1", "exit 1", HyperParameters={"max_depth": "3"})
+    assert said(exercises.misspelt).startswith("Not yet: of your failed jobs (1) none")
+    finished_job(course, "me-job-2", "exit 1", HyperParameters={"max_dept": "3"})
+    assert said(exercises.misspelt).startswith("Done: a job failed that was given max_dept")
+
+
+def test_a_model_too_good_to_be_true_is_looked_for(course, said):
+    metric = {"Name": "validation:auc", "Regex": "auc:([0-9.]+)"}
+    finished_job(course, "me-job-1", "echo auc:0.733", metrics=[metric])
+    assert said(exercises.leak).startswith("Not yet: the best validation:auc of your completed jobs is 0.733")
+    finished_job(course, "me-job-2", "echo auc:0.912", metrics=[metric])
+    assert said(exercises.leak).startswith("Done: a job of yours reached a validation:auc of 0.912")

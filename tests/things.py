@@ -1,0 +1,58 @@
+"""What the tests of the seam create, as a learner would."""
+
+import contextlib
+
+import boto3
+from botocore.exceptions import WaiterError
+
+from endpoints import XGBOOST, Endpoints, xgboost_archive
+
+
+def model(course, name, tags):
+    """Create a model without an artifact."""
+    container = {"Image": XGBOOST}
+    boto3.client("sagemaker").create_model(
+        ModelName=name, PrimaryContainer=container, ExecutionRoleArn=course.role, Tags=tags
+    )
+
+
+def job(course, name, program, metrics=(), **members):
+    """Start a training job that runs a shell program."""
+    boto3.client("s3").create_bucket(Bucket=course.bucket)
+    boto3.client("sagemaker").create_training_job(
+        TrainingJobName=name,
+        AlgorithmSpecification={
+            "TrainingImage": XGBOOST,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["/bin/sh", "-c", program],
+            "MetricDefinitions": list(metrics),
+        },
+        RoleArn=course.role,
+        OutputDataConfig={"S3OutputPath": f"s3://{course.bucket}/me-job"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+        StoppingCondition={"MaxRuntimeInSeconds": 600},
+        Tags=course.tags,
+        **members,
+    )
+
+
+def finished_job(course, name, program, **members):
+    """Run a training job to its end."""
+    job(course, name, program, **members)
+    with contextlib.suppress(WaiterError):  # it failed, which is an end
+        boto3.client("sagemaker").get_waiter("training_job_completed_or_stopped").wait(TrainingJobName=name)
+
+
+def endpoint(course, account, name, variants=("only",), wait=True):
+    """Deploy a small model; everything carries the tags."""
+    made = Endpoints(account)
+    made.model(name, xgboost_archive(), Tags=course.tags)
+    machine = {"ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    made.sagemaker.create_endpoint_config(
+        EndpointConfigName=name,
+        ProductionVariants=[{"VariantName": variant, **machine} for variant in variants],
+        Tags=course.tags,
+    )
+    made.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name, Tags=course.tags)
+    if wait:
+        made.sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name)
