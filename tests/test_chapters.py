@@ -1,0 +1,188 @@
+"""Every chapter runs from an empty account to its end, comes to the stored figures, and leaves nothing behind.
+
+`pytest tests/test_chapters.py --account aws --spending-limit 2` runs the same chapters on your own AWS account.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from endpoints import XGBOOST
+from nbformat.v4 import new_code_cell, new_notebook
+
+from helpers import chapters, outputs
+from helpers.command import main
+from helpers.local_account import guardian, serving
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = chapters.found()
+JOBS = {  # how each chapter's training jobs end, in the order of their beginning; one of chapter 6 fails on purpose
+    "01": [],
+    "06": ["Completed", "Failed", "Completed"],
+    "09": ["Completed", "Completed"],
+}
+spent: list = []
+
+
+@pytest.fixture(scope="module", params=CHAPTERS, ids=lambda path: path.stem)
+def chapter(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def run(chapter, request, tmp_path_factory):
+    """The run of a chapter, once for all that is asked of it."""
+    account, limit = (request.config.getoption(name) for name in ("account", "spending_limit"))
+    if account == "aws" and sum(spent) >= limit:
+        pytest.fail(f"USD {sum(spent):.4f} are spent of {limit:.2f}; {chapter.stem} was not run.")
+    one = chapters.execute(chapter, tmp_path_factory.mktemp("runs"), account, progress=False)
+    spent.append(one.usd or 0)
+    return one
+
+
+def figures(path):
+    """Return the numbers that a chapter's cells tagged `figures` print, cell by cell."""
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if "figures" in cell.metadata.get("tags", [])]
+    texts = ["".join(output.get("text", "") for output in cell.outputs) for cell in cells]
+    return [[float(number) for number in re.findall(r"\d*\.\d+", text)] for text in texts]
+
+
+def test_a_chapter_runs_to_its_end(run):
+    assert not run.error, run.error
+
+
+def test_its_jobs_end_as_the_chapter_tells(run, chapter):
+    assert run.jobs == JOBS[chapter.stem[:2]]
+
+
+def test_its_figures_are_the_stored_ones(run, chapter):
+    stored = figures(chapter)
+    assert all(stored), "a cell tagged `figures` prints one"
+    for now, then in zip(figures(run.output), stored, strict=True):
+        assert now == pytest.approx(then, abs=0.01)
+
+
+def test_it_leaves_nothing_behind(run):
+    assert (run.left, run.removed) == ([], [])
+
+
+def test_what_it_costs_is_known(run):
+    assert run.all_rates_known
+    assert (run.usd > 0) == bool(run.jobs)
+
+
+BEGIN = (
+    'ACCOUNT = "local"\nLEARNER = "me"\nREGION = "us-east-1"\nKEEP = False',
+    "from helpers import session\n\ncourse = session.begin(ACCOUNT, LEARNER, REGION, KEEP)",
+)
+MODEL = f"""import boto3
+boto3.client("sagemaker").create_model(
+    ModelName="me-model", PrimaryContainer={{"Image": {XGBOOST!r}}}, ExecutionRoleArn=course.role, Tags=course.tags
+)"""
+LONG = f"""import sys
+sys.path.insert(0, {str(ROOT / "tests")!r})
+from things import job
+job(course, "me-long", "sleep 654.3")"""
+
+
+def notebook(path, *cells):
+    """Write a chapter of a parameters cell, the call that begins, and these cells."""
+    book = new_notebook(cells=[new_code_cell(source) for source in (*BEGIN, *cells)])
+    book.cells[0].metadata.tags = ["parameters"]
+    book.metadata.kernelspec = chapters.KERNEL
+    nbformat.write(book, path)
+    return path
+
+
+def test_a_chapter_that_fails_midway_is_cleaned_up_after(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    path = notebook(tmp_path / "50-fails.ipynb", MODEL, LONG, "1 / 0", "print('not reached')")
+    (tmp_path / "out").mkdir()
+    one = chapters.execute(path, tmp_path / "out", progress=False)
+    assert "1 / 0" in one.error and "ZeroDivisionError" in one.error
+    assert one.left == ["model me-model", "training job me-long (InProgress)"]
+    assert one.removed == ["training job me-long: stopped", "model me-model: deleted"]
+    assert not list(tmp_path.glob("course-*")), "its account is gone"
+    assert not [pid for pid in guardian.processes() if "654.3" in " ".join(guardian.command(pid))]
+
+
+def test_the_endpoint_of_a_chapter_that_fails_midway_is_deleted(tmp_path):
+    book = nbformat.read(next(path for path in CHAPTERS if path.stem.startswith("09")), as_version=4)
+    created = next(at for at, cell in enumerate(book.cells) if "Endpoint.create(" in cell.source)
+    book.cells.insert(created + 1, new_code_cell('raise RuntimeError("the learner stops here")'))
+    path = tmp_path / "09-fails.ipynb"
+    nbformat.write(book, path)
+    (tmp_path / "out").mkdir()
+    one = chapters.execute(path, tmp_path / "out", progress=False)
+    assert "the learner stops here" in one.error
+    assert one.left[0].startswith("endpoint me-flights")
+    assert "endpoint me-flights: deleted" in one.removed
+    assert not any("could not be removed" in line for line in one.removed)
+
+
+def test_the_table_says_what_failed_and_what_was_left(tmp_path, capsys):
+    good = notebook(tmp_path / "51-good.ipynb", "print(1)")
+    bad = notebook(tmp_path / "52-leaves.ipynb", MODEL)
+    assert chapters.run([str(good), str(bad)], folder=tmp_path / "runs") == 1
+    said = capsys.readouterr()
+    assert re.search(r"51-good +local +\d+ +0\.0000 +nothing +ran", said.out)
+    assert re.search(r"52-leaves +local +\d+ +0\.0000 +model me-model +ran", said.out)
+    assert "had to remove it: model me-model: deleted" in said.err
+    names = sorted(path.name for path in (tmp_path / "runs").iterdir())
+    assert names == ["51-good.ipynb", "52-leaves.ipynb", "runs.json"]
+
+
+def test_what_is_kept_stays_and_is_served(tmp_path, capsys):
+    leaves = notebook(tmp_path / "53-keeps.ipynb", MODEL)
+    assert chapters.run([str(leaves)], keep=True, folder=tmp_path / "runs") == 0
+    account = tmp_path / "runs" / "53-keeps.account"
+    assert serving.find(account) and serving.down(account)
+    assert "model me-model" in capsys.readouterr().out
+
+
+def test_a_chapter_that_does_not_exist_is_refused(capsys):
+    assert main(["run", "99"]) == 2
+    assert "There is no chapter '99'; there are 01-" in capsys.readouterr().err
+
+
+def test_outputs_of_an_unchanged_chapter_stay_to_the_byte(tmp_path, capsys):
+    path = notebook(tmp_path / "54-outputs.ipynb", "print(course.name('x'))", "import time\ntime.time()")
+    book = nbformat.read(path, as_version=4)
+    book.cells[-1].metadata.tags = ["varies"]
+    nbformat.write(book, path)
+    assert outputs.store([str(path)]) == 0
+    stored = path.read_bytes()
+    assert b"me-x" in stored and b'"execution"' not in stored
+    assert outputs.store([str(path)]) == 0 and path.read_bytes() == stored
+    assert capsys.readouterr().out == "54-outputs.ipynb: stored\n54-outputs.ipynb: unchanged\n"
+
+
+def test_a_chapter_that_fails_keeps_its_outputs(tmp_path, capsys):
+    path = notebook(tmp_path / "55-fails.ipynb", "1 / 0")
+    before = path.read_bytes()
+    assert outputs.store([str(path)]) == 1
+    assert path.read_bytes() == before and "ZeroDivisionError" in capsys.readouterr().err
+
+
+def pytest_of(*options, **environment):
+    """Run this file's tests in a pytest of their own."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, *options]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=280)
+
+
+def test_a_real_account_asks_for_a_spending_limit():
+    refused = pytest_of("--account", "aws")
+    assert refused.returncode != 0 and "--spending-limit" in refused.stderr + refused.stdout
+
+
+def test_the_same_chapters_run_on_aws(account):
+    stand_in = str(Path(__file__).with_name("stand_in"))
+    options = "-k", "06-a-training-job", "--account", "aws", "--spending-limit", "1"
+    done = pytest_of(*options, **account.environment | {"PYTHONPATH": stand_in})
+    assert done.returncode == 0 and "5 passed" in done.stdout, done.stdout[-3000:]
+    listed = account.client("sagemaker").list_training_jobs(SortBy="CreationTime")["TrainingJobSummaries"]
+    assert [job["TrainingJobStatus"] for job in listed] == JOBS["06"]
