@@ -87,7 +87,8 @@ def code(call, **parameters):
     return caught.value.response["Error"]["Code"]
 
 
-YESTERDAY, TOMORROW = datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=1)
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # the names of tests hold no time of day
+YESTERDAY, TOMORROW = TODAY - timedelta(days=1), TODAY + timedelta(days=2)
 TAG = '"5d41402abc4b2a76b9719d911017c592"'  # of b"hello"
 
 
