@@ -1,6 +1,6 @@
 """Programs on a machine: their lines arrive as they print, and nothing of them outlives their end or the account's."""
 
-import signal
+import os
 import subprocess
 import sys
 import textwrap
@@ -191,6 +191,7 @@ def test_who_ignores_sigterm_is_killed_after_the_grace(machine):
     assert 0.3 <= time.monotonic() - began < 5
 
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 ACCOUNT_THAT_DIES = """
     import sys, time
     from helpers.local_account import machines
@@ -198,26 +199,58 @@ ACCOUNT_THAT_DIES = """
     machine = machines.Machine(Account(sys.argv[1], 1), "us-east-1")
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
     family = f'python3 -c "{deaf}" & echo $!; setsid sleep 600 & echo $!; echo $$; wait'
-    machine.run(["bash", "-c", family], on_line=print)
-    print(machine.root, flush=True)
+    say = lambda line: sys.stdout.write(f"{line}" + chr(10))  # in one piece, since two threads speak
+    machine.run(["bash", "-c", family], on_line=say)
+    say(machine.root)
     time.sleep(600)
 """
 
 
-def test_nothing_outlives_an_account_that_is_killed(tmp_path):
+def test_nothing_outlives_an_account_that_is_killed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     command = [sys.executable, "-u", "-c", textwrap.dedent(ACCOUNT_THAT_DIES), str(tmp_path / "account")]
-    dying = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    lines = [dying.stdout.readline().strip() for _ in range(4)]
-    pids = [int(line) for line in lines if line.isdigit()]
-    (root,) = [Path(line) for line in lines if line.startswith("/")]
-    assert len(pids) == 3 and all(map(alive, pids))
-    dying.send_signal(signal.SIGKILL)
-    dying.wait()
+    dying = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    try:
+        lines = [dying.stdout.readline().strip() for _ in range(4)]
+        pids = [int(line) for line in lines if line.isdigit()]
+        (root,) = [Path(line) for line in lines if line.startswith("/")]
+        assert len(pids) == 3 and all(map(alive, pids))
+    finally:
+        dying.kill()
+        dying.wait()
     assert gone(*pids)
     account = Account(tmp_path / "account", 1)
     account.recover()
     account.close()
     assert not root.exists()
+
+
+def test_an_account_that_dies_while_a_program_starts_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "-u", "-c", textwrap.dedent(ACCOUNT_THAT_DIES), str(tmp_path / "account")]
+    records = tmp_path / "account/machines"
+    for moment in range(6):
+        dying = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        while not (records.exists() and any(records.iterdir())) and dying.poll() is None:
+            time.sleep(0.001)
+        time.sleep(0.02 * moment)
+        dying.kill()
+        dying.communicate()
+        roots = {record.name for record in records.iterdir()}
+        end = time.monotonic() + 5
+        while left := [line for line in everything() if any(root in line for root in roots)]:
+            assert time.monotonic() < end, left
+            time.sleep(0.02)
+        account = Account(tmp_path / "account", 1)
+        account.recover()
+        account.close()
+        assert list(records.iterdir()) == [] and not any(Path("/tmp", root).exists() for root in roots)
+
+
+def everything():
+    """Return the command lines and variables of all processes."""
+    listed = subprocess.run(["ps", "axeww", "-o", "args="], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if "ps axeww" not in line]
 
 
 def test_a_machine_goes_whatever_a_program_did_to_its_files(machine):
@@ -249,6 +282,24 @@ def test_a_record_that_was_cut_short_removes_nothing(tmp_path, monkeypatch, writ
     machines.sweep(SimpleNamespace(folder=tmp_path / "account"))
     assert (work / "sm-other" / "kept").read_text() == "here"
     assert list(records.iterdir()) == []
+
+
+def test_a_folder_that_is_named_like_a_root_is_kept_unless_this_account_made_it(tmp_path):
+    other, records = tmp_path / "sm-1", tmp_path / "account" / "machines"
+    other.mkdir()
+    (other / machines.OWNER).write_text("/another/account")
+    records.mkdir(parents=True)
+    (records / "sm-1").write_text(str(other))
+    machines.sweep(SimpleNamespace(folder=tmp_path / "account"))
+    assert (other / machines.OWNER).exists() and list(records.iterdir()) == []
+
+
+def test_removing_a_root_leaves_alone_what_its_links_lead_to(machine, tmp_path):
+    tmp_path.chmod(0o755)
+    (machine.path("/opt/ml") / "link").symlink_to(tmp_path)
+    machine.path("/opt/ml").chmod(0o555)
+    machine.remove()
+    assert not machine.root.exists() and tmp_path.stat().st_mode & 0o777 == 0o755
 
 
 def test_only_the_root_of_a_machine_can_be_removed(tmp_path):

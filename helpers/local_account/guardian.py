@@ -33,9 +33,18 @@ def main(lifeline, status, lock, program):
     if LINUX:
         prctl(PR_SET_CHILD_SUBREAPER, 1)  # who loses its parent becomes our child, even one that has left by setsid
     wake = wake_up_call()
-    child = start(program)
-    os.write(status, b"%d\n" % child)
+    child, code = start(program), None
+    try:
+        with contextlib.suppress(BrokenPipeError):  # the account may be gone already; the lifeline will tell
+            os.write(status, b"%d\n" % child)
+        code = watch(child, lifeline, wake)
+    finally:
+        code = bury(child, code)
+    return code
 
+
+def watch(child, lifeline, wake):
+    """Wait until the program ends, and return its exit code, or None if it is to be killed."""
     code, stopping, told = None, False, {}
     while code is None:
         ready, _, _ = select.select([lifeline, wake], [], [], 0.05 if stopping else None)
@@ -45,12 +54,12 @@ def main(lifeline, status, lock, program):
         if lifeline in ready:
             words = os.read(lifeline, 4096).split()
             if not words or b"KILL" in words:
-                break
+                return None
             stopping = True
         if stopping:
             pass_on(child, told)
         code = reap().get(child)
-    return bury(child, code)
+    return code
 
 
 def wake_up_call():

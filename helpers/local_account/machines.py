@@ -12,6 +12,7 @@ import sysconfig
 import tempfile
 import threading
 import time
+import traceback
 from pathlib import Path
 
 from . import connection
@@ -19,6 +20,7 @@ from .relocation import Relocation
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
 PREFIX = "sm-"  # how the name of a machine's root begins; nothing else is ever removed
+OWNER = ".account"  # the file in a machine's root that names the folder of its account
 LONGEST_LINE = 256 * 1024  # bytes; CloudWatch cuts events at this length
 PATIENCE = 0.5  # seconds after which an unfinished line is shown as it is
 KEPT = ("TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -40,7 +42,7 @@ class Process:
 
     def __init__(self, command, env, cwd, on_line, on_end, lock):
         self.code = None  # the exit code, once the program has ended; 128 + n if signal n ended it
-        self.on_line, self.on_end = on_line or (lambda line: None), on_end or (lambda code: None)
+        self.on_line, self.on_end = on_line, on_end or (lambda code: None)
         self.ended = threading.Event()
         self.writing = threading.Lock()
         lifeline, self.lifeline = os.pipe()
@@ -107,7 +109,7 @@ class Process:
                 os.write(self.lifeline, word)
 
     def _follow(self):
-        lines = Lines(self.on_line)
+        lines = Lines(self._hear)
         output = self.guardian.stdout.fileno()
         os.set_blocking(output, False)
         with selectors.DefaultSelector() as selector:
@@ -127,6 +129,14 @@ class Process:
             os.close(self.lifeline)
             os.close(self.status)
         self.on_end(self.code)
+
+    def _hear(self, line):
+        if self.on_line:
+            try:
+                self.on_line(line)
+            except Exception:  # whoever listens cannot any more; the program must not hang for it
+                traceback.print_exc(file=sys.stderr)
+                self.on_line = None
 
     def _over(self, ready):
         return any(key.fd == self.status for key, _ in ready)
@@ -190,10 +200,13 @@ class Machine:
 
     def __init__(self, account, region, paths=("/opt/ml",), hosts=None):
         self.account, self.region, self.paths, self.hosts = account, region, paths, hosts or {}
-        place = tempfile.gettempdir()
-        self.root = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if " " in place else place)).resolve()
+        self.root = _place() / f"{PREFIX}{secrets.token_hex(4)}"
         self.record = _records(account) / self.root.name
-        self.record.write_text(str(self.root))
+        draft = account.folder / f"{self.root.name}.draft"
+        draft.write_text(str(self.root))
+        draft.replace(self.record)  # a record is whole, or there is none
+        self.root.mkdir(mode=0o700)
+        (self.root / OWNER).write_text(str(account.folder))
         self.relocation = Relocation(self.root, paths)
         for folder in ("tmp", "root", *(path.lstrip("/") for path in paths)):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
@@ -257,11 +270,14 @@ def sweep(account):
     """Remove the machines that an account left behind when it was killed, once their programs have ended."""
     for record in _records(account).iterdir():
         root = Path(record.read_text())
-        if _is_root(root) and root.name == record.name:  # a record that was being written at the death may be empty
-            if (root / "lock").exists():
-                with open(root / "lock") as lock:
+        if _is_root(root) and root.name == record.name and root.is_dir():
+            if _owner(root) == str(account.folder):
+                with open(root / "lock", "a") as lock:
                     _locked(lock, seconds=10)
-            _remove(root)
+                _remove(root)
+            else:
+                with contextlib.suppress(OSError):
+                    root.rmdir()  # the account died before it had written its name there, and the root is empty
         record.unlink()
 
 
@@ -288,6 +304,15 @@ def make_python(prefix, facts):
     pointers = {path.replace(sys.prefix, str(course), 1) for path in map(sysconfig.get_path, ("purelib", "platlib"))}
     lines = [*sorted(pointers), str(startup), "import course_startup"]
     (packages / "course.pth").write_text("\n".join(lines) + "\n")
+
+
+def _place():
+    """Return the folder for private roots: the system's for temporary files, unless its path has blanks or is long.
+
+    The SDK's scripts do not quote paths, and the path of a socket has room for some 100 characters only.
+    """
+    usual = Path(tempfile.gettempdir()).resolve()
+    return usual if " " not in str(usual) and len(str(usual)) < 40 else Path("/tmp").resolve()
 
 
 def _records(account):
@@ -327,19 +352,28 @@ def _is_root(path):
     return path.is_absolute() and path.name.startswith(PREFIX) and not path.is_symlink()
 
 
+def _owner(root):
+    """Return the folder of the account that a root says it belongs to, or None."""
+    with contextlib.suppress(OSError):
+        return (root / OWNER).read_text()
+    return None
+
+
 def _remove(root):
     """Remove a machine's root, whatever permissions a program has left in it."""
     if not _is_root(root):
-        raise ValueError(f"Only a machine's root is removed, an absolute path whose name begins with {PREFIX!r}, not {root}")
+        raise ValueError(
+            f"Only a machine's root is removed, an absolute path whose name begins with {PREFIX!r}, not {root}"
+        )
 
     def open_up(remove, path, _):
-        with contextlib.suppress(OSError, TypeError):
-            for place in (Path(path).parent, Path(path)):
-                if place.is_relative_to(root):  # never what lies around it
+        for place in (Path(path).parent, Path(path)):
+            if place.is_relative_to(root) and place.is_dir() and not place.is_symlink():  # never what lies outside
+                with contextlib.suppress(OSError):
                     place.chmod(0o700)
-            remove(path)
 
     handler = {"onexc": open_up} if sys.version_info >= (3, 12) else {"onerror": open_up}
-    for _ in range(3):  # a read-only folder is emptied in the second round, after it was opened in the first
-        if root.exists():
-            shutil.rmtree(root, **handler)
+    for _ in range(100):  # each round opens what the one before could not enter, and goes deeper
+        if not root.exists():
+            return
+        shutil.rmtree(root, **handler)
