@@ -46,16 +46,24 @@ def require(account, region, role, uri):
         )
 
 
-def objects(account, channel):
+def objects(account, channel, mode):
     """Return the objects of a channel, in the order of their keys."""
     source = channel["DataSource"]["S3DataSource"]
-    bucket, key = split(source["S3Uri"])
+    uri = source["S3Uri"]
+    bucket, key = split(uri)
     try:
         if source["S3DataType"] == "ManifestFile":
             return of_manifest(account, bucket, key)
-        return [Object(bucket, *found) for found in below(account, bucket, key)]
+        found = [Object(bucket, *thing) for thing in below(account, bucket, key)]
     except AwsError as error:
-        raise client_error(f"Data download failed:{source['S3Uri']} ({error.code}: {error.message})") from None
+        raise client_error(f"Data download failed:{uri} ({error.code}: {error.message})") from None
+    if mode == "FastFile" and not all(
+        thing.key == key or thing.key[len(key.rstrip("/")) :][0] == "/" for thing in found
+    ):
+        raise client_error(
+            f"Data download failed:the prefix {uri} ends within a name, which FastFile mode does not take"
+        )
+    return found
 
 
 def below(account, bucket, prefix):

@@ -101,7 +101,8 @@ class Job:
         self.name, self.region = record["TrainingJobName"], record["_Region"]
         self.machines, self.processes, self.checkpoints, self.logs = [], {}, [], []
         self.events = queue.Queue()  # ("ended", host, exit code), ("stop",), ("cut off",)
-        self.stopping = self.exceeded = self.gone = False
+        self.asked = None  # "stop" or "cut off", as soon as somebody wants the end
+        self.stopping = self.exceeded = self.gone = False  # why the program is being ended
         self.began = 0.0
         self.metrics = Metrics(account, self.region, self.name, self.definitions())
         self.thread = threading.Thread(target=self.run, name=f"training-{self.name}", daemon=True)
@@ -121,6 +122,9 @@ class Job:
             )
         try:
             self.release()
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+        try:
             self.finish(outcome, reason)
         finally:
             self.ended(self)
@@ -183,7 +187,8 @@ class Job:
         default = self.request["AlgorithmSpecification"]["TrainingInputMode"]
         self.began = time.monotonic()
         found = [
-            (channel, channels.objects(self.account, channel)) for channel in self.request.get("InputDataConfig", [])
+            (channel, channels.objects(self.account, channel, channel.get("InputMode", default)))
+            for channel in self.request.get("InputDataConfig", [])
         ]
         room = self.request["ResourceConfig"]["VolumeSizeInGB"]
         for number, machine in enumerate(self.machines):
@@ -300,18 +305,19 @@ class Job:
     def stop(self):
         """End the program: SIGTERM, and SIGKILL when it has had its time."""
         self.say(STOPPING)
+        self.asked = self.asked or "stop"
         self.events.put(("stop",))
 
     def cut_off(self):
         """End the program at once, since the account ends."""
+        self.asked = "cut off"
         self.events.put(("cut off",))
 
     def heed_stop(self):
-        """Leave the download early if the job is to stop."""
-        for event, *_ in list(self.events.queue):
-            if event in ("stop", "cut off"):
-                self.gone = event == "cut off"
-                raise Failure("The job was stopped.")
+        """Leave early if the job is to end before its program has begun."""
+        if self.asked:
+            self.gone = self.asked == "cut off"
+            raise Failure("The job was stopped.")
 
     def kill(self):
         """End every program of the job."""
