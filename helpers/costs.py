@@ -39,7 +39,7 @@ class Usage:
         return self.count * self.seconds * rate.usd_per_hour / 3600
 
 
-_deleted: list[Usage] = []  # usage of endpoints that this kernel's clean-up has deleted
+_deleted: list[tuple[datetime, Usage]] = []  # when this kernel's clean-up deleted which endpoints
 
 
 def bill(course):
@@ -55,7 +55,7 @@ def bill(course):
 
 def usage(course):
     """Return the learner's usage since the first cell ran: training jobs, endpoints that stand or stood."""
-    return [*_training(course), *_endpoints(course), *(u for u in _deleted if u.region == course.region)]
+    return [*_training(course), *_endpoints(course), *_ended(course)]
 
 
 def total(used):
@@ -66,7 +66,7 @@ def total(used):
 def remember(course):
     """Note the endpoints that are about to be deleted, since AWS will not know them afterwards."""
     ended = _endpoints(course)
-    _deleted.extend(ended)
+    _deleted.extend((_now(course), one) for one in ended)
     if path := os.environ.get(USAGE_FILE):
         with open(path, "a") as file:
             file.writelines(json.dumps(asdict(one)) + "\n" for one in ended)
@@ -129,6 +129,10 @@ def _endpoints(course):
             what = f"endpoint {thing.name}", "hosting"
             found += [Usage(*what, *machine, seconds, course.region) for machine in machines]
     return found
+
+
+def _ended(course):
+    return [one for when, one in _deleted if when >= course.began and one.region == course.region]
 
 
 def _machines(endpoint):

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 def pytest_addoption(parser):
     """Add the account that the chapters' tests run on."""
     parser.addoption("--account", choices=("local", "aws"), default="local", help="where the chapters run")
-    parser.addoption("--spending-limit", type=float, metavar="USD", help="with --account aws: start no chapter beyond it")
+    parser.addoption("--spending-limit", type=float, metavar="USD", help="with --account aws: start none beyond it")
 
 
 def pytest_configure(config):
