@@ -19,6 +19,8 @@ endif
 
 RESOLVE := $(BIN)/uv pip compile -q requirements.in --universal --python-version 3.11 --generate-hashes \
            --custom-compile-command 'make lock'
+# Two files of tests at a time; nbval needs the cells of a chapter to stay together
+SHARED  := -n 2 --dist loadfile
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
 .PHONY: help setup lab test course book outputs lock check bench clean
@@ -49,8 +51,8 @@ lab: setup ## Learn: the local account and JupyterLab on the first chapter (PORT
 	@$(BIN)/course lab $(if $(PORT),--port $(PORT)) $(if $(NO_BROWSER),--no-browser)
 
 test: setup ## Run all tests, execute every chapter and compare its outputs with the stored ones
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/sanitize.cfg notebooks
+	$(BIN)/python -m pytest $(SHARED)
+	$(BIN)/python -m pytest $(SHARED) --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/sanitize.cfg notebooks
 
 course: setup ## Execute every chapter from an empty account into _runs/, and say what was left behind
 	@$(BIN)/course run
