@@ -5,8 +5,9 @@ import time
 
 import boto3
 import pytest
-
 from endpoints import XGBOOST
+from things import job
+
 from helpers import session
 
 SLEEPER = "import time\ndef sleep(seconds):\n    time.sleep(seconds)\n"
@@ -84,3 +85,12 @@ def test_a_wait_on_a_dead_account_ends_in_time(course, sdk, account):
 def test_afterwards_sleep_is_what_it_was(course):
     session.end()
     assert not hasattr(time.sleep, "original")
+
+
+def test_the_sdk_returns_within_a_second_of_the_end_of_a_job(course):
+    from sagemaker.core.resources import TrainingJob
+
+    job(course, "me-job-1", "sleep 2")
+    TrainingJob.get("me-job-1").wait(logs=False)  # which looks every five seconds
+    ended = boto3.client("sagemaker").describe_training_job(TrainingJobName="me-job-1")["TrainingEndTime"]
+    assert time.time() - ended.timestamp() < 1
