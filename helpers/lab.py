@@ -32,7 +32,7 @@ def lab(account, port=None, browser=True):
     jupyter = None
     try:
         with open(Path(account, "lab.log"), "wb") as log:
-            jupyter = subprocess.Popen(_command(port), cwd=ROOT, env=_environment(token), stdin=subprocess.DEVNULL,
+            jupyter = subprocess.Popen(_command(port), cwd=ROOT, env=_environment(token, account), stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=log, start_new_session=True)  # fmt: skip
         _wait(jupyter, port, token, log.name)
         print(f"The local account answers at {place['Url']}. JupyterLab is open at\n\n    {url}\n\nCtrl-C stops both.", flush=True)
@@ -71,11 +71,12 @@ def _command(port):
     ]  # fmt: skip
 
 
-def _environment(token):
+def _environment(token, account):
     """Return JupyterLab's environment: the course's programs first in its terminals, its token where `ps` does not show it."""
     return os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "JUPYTER_TOKEN": token,
+        serving.FOLDER: str(account),  # the account that the notebooks' first cell means
         "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, [str(SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")])),
     }
 

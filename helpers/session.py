@@ -25,9 +25,9 @@ from botocore.loaders import Loader
 from . import noise, waiting
 from .local_account import connection, serving
 from .local_account.client import ask
+from .local_account.serving import FOLDER
 
 ROOT = Path(__file__).parents[1]
-FOLDER = "COURSE_ACCOUNT_FOLDER"  # the variable that names another local account than the one of this clone
 LEARNER = re.compile(r"[a-z][a-z0-9]{0,15}")
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 LONGEST = 63  # characters of a name in SageMaker

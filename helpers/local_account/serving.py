@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .connection import environment, forgotten
 
+FOLDER = "COURSE_ACCOUNT_FOLDER"  # the variable that names another account for notebooks than the one of this clone
 REGION = "us-east-1"
 IDLE = 12 * 3600  # seconds without a request after which a server leaves by itself
 READY = 20  # seconds that a server may take to answer before we say that it does not
