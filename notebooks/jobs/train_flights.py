@@ -54,14 +54,14 @@ def main(arguments=None):
 
 
 def parser():
-    """Folders come from SageMaker's variables unless they are given, hyperparameters are arguments."""
+    """Folders come from SageMaker's variables unless given; hyperparameters are arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--train", default=os.environ.get("SM_CHANNEL_TRAIN"))
     parser.add_argument("--validation", default=os.environ.get("SM_CHANNEL_VALIDATION"))
     parser.add_argument("--model-dir", default=os.environ.get("SM_MODEL_DIR", "/opt/ml/model"))
     for name, default in HYPERPARAMETERS.items():
         parser.add_argument(f"--{name}", type=type(default), default=default)
-    # A tuning job tells the program by which metric it will be judged; we print that metric anyway.
+    # A tuning job tells the program by which metric it is judged; we print it anyway.
     parser.add_argument("--_tuning_objective_metric", help=argparse.SUPPRESS)
     return parser
 
@@ -94,14 +94,14 @@ def say(line):
 def keep(model, train, folder):
     """Leave in the model folder what SageMaker packs into model.tar.gz."""
     folder.mkdir(parents=True, exist_ok=True)
-    saved = folder / "xgboost-model.ubj"  # XGBoost chooses its format by this ending, SageMaker wants the name without
+    saved = folder / "xgboost-model.ubj"  # XGBoost chooses its format by this ending
     model.save_model(saved)
-    saved.rename(folder / "xgboost-model")
+    saved.rename(folder / "xgboost-model")  # and SageMaker wants the name without it
     encoder = train / "encoder.json"
     if encoder.exists():
         shutil.copy(encoder, folder)
     else:
-        print("The channel 'train' brought no encoder.json: whoever asks this model must send encoded features.")
+        print("The channel 'train' brought no encoder.json: a request must hold encoded features.")
 
 
 if __name__ == "__main__":
