@@ -114,7 +114,7 @@ def test_code_cells_are_small(cells):
 
 
 def test_code_fits_the_column_of_the_book(cells):
-    assert [line for source in codes(cells) for line in source.splitlines() if len(line) > 105] == []
+    assert [line for source in codes(cells) for line in source.splitlines() if len(line) > 96] == []
 
 
 def test_nothing_is_installed_written_or_asked_in_a_chapter(cells):
