@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from . import belongings, cleanup, costs, session
 from .local_account import guardian, serving
 from .local_account.client import ask
@@ -97,10 +99,12 @@ def execute(chapter, folder, account="local", learner=None, region=None, keep=Fa
         usage = Path(notes, "usage")
         with variables({costs.USAGE_FILE: str(usage), session.FOLDER: own, "JUPYTER_PREFER_ENV_PATH": "1"}):
             began = datetime.now(UTC)
-            one.error = _papermill(chapter, one.output, parameters, progress)
-            one.seconds = (datetime.now(UTC) - began).total_seconds()
-            if own is None or serving.find(own):  # else the chapter did not come as far as to begin
-                _look_and_clean(one, _stated(chapter) | parameters, usage, began)
+            try:
+                one.error = _papermill(chapter, one.output, parameters, progress)
+            finally:  # also when Ctrl-C ends it
+                one.seconds = (datetime.now(UTC) - began).total_seconds()
+                if own is None or serving.find(own):  # else the chapter did not come as far as to begin
+                    _look_and_clean(one, _stated(chapter) | parameters, usage, began)
     return one
 
 
@@ -153,13 +157,14 @@ def _look_and_clean(one, parameters, usage, began):
             one.usd, one.all_rates_known = costs.total([*costs.usage(course), *costs.remembered(usage)])
             one.jobs = [job["TrainingJobStatus"] for job in belongings.jobs(course, since=course.began)]
             one.left = _left(course)
-        if one.left and not course.keep:
-            words = io.StringIO()
-            with contextlib.redirect_stdout(words):
+            if one.left and not course.keep:
                 cleanup.everything(course)
-            one.removed = [line for line in words.getvalue().splitlines() if line.endswith((": deleted", ": stopped"))]
-            one.removed += [f"{thing} could not be removed" for thing in cleanup.left(course)]
+                one.removed = [f"{thing} could not be removed" for thing in cleanup.left(course)]
+    except (session.CannotBegin, BotoCoreError, ClientError) as problem:
+        one.left.append(f"not known, since the account could not be asked: {problem}")
     finally:
+        gone = [line for line in words.getvalue().splitlines() if line.endswith((": deleted", ": stopped"))]
+        one.removed = gone + one.removed
         session.end()
 
 

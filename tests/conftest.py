@@ -90,10 +90,11 @@ def course(account, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def no_real_account(request, monkeypatch):
-    """No test reads the machine's AWS settings, or can reach a real account through them; --account aws may."""
-    if request.config.getoption("account") == "aws":
-        return
+def no_real_account(monkeypatch):
+    """No test reads the machine's AWS settings, or can reach a real account through them.
+
+    The runs of the chapters are made before, for their module; with --account aws they do.
+    """
     from helpers.local_account.connection import forgotten
 
     for name in forgotten(os.environ):

@@ -177,3 +177,11 @@ def test_the_same_chapters_run_on_aws(account):
     assert done.returncode == 0 and "5 passed" in done.stdout, done.stdout[-3000:]
     listed = account.client("sagemaker").list_training_jobs(SortBy="CreationTime")["TrainingJobSummaries"]
     assert [job["TrainingJobStatus"] for job in listed] == JOBS["06"]
+
+
+def test_an_account_that_cannot_be_asked_is_not_said_to_be_empty(tmp_path):
+    path = notebook(tmp_path / "56-good.ipynb", "print(1)")
+    (tmp_path / "out").mkdir()
+    one = chapters.execute(path, tmp_path / "out", "aws", progress=False)  # no credentials
+    assert "No AWS credentials were found" in one.error
+    assert one.left[0].startswith("not known, since the account could not be asked: No AWS credentials")
