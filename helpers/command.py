@@ -96,7 +96,9 @@ def _folder(options):
     if options.port and options.run is not up:
         folder = serving.folder_at(options.port)
         if folder is None:
-            raise serving.NotServed(f"No account of yours was served at port {options.port}. Name its folder with --folder.")
+            raise serving.NotServed(
+                f"No account of yours was served at port {options.port}. Name its folder with --folder."
+            )
         return folder
     return ACCOUNT
 
@@ -108,7 +110,9 @@ def _parser():
         command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         command.set_defaults(run=run)
         command.add_argument("--folder", help="the account's folder (default: .account of this clone)")
-        command.add_argument("--port", type=int, help="the port on 127.0.0.1" + (" (default: a free one)" if run is up else ""))
+        command.add_argument(
+            "--port", type=int, help="the port on 127.0.0.1" + (" (default: a free one)" if run is up else "")
+        )
         if run is up:
             command.add_argument("--region", default=serving.REGION, help="default: %(default)s")
             command.add_argument(
@@ -120,7 +124,9 @@ def _parser():
     command = commands.add_parser("lab", help=lab.__doc__, description=lab.__doc__)
     command.set_defaults(run=lab, port=None)
     command.add_argument("--folder", help="the account's folder (default: .account of this clone)")
-    command.add_argument("--port", dest="lab_port", type=int, help="JupyterLab's port on 127.0.0.1 (default: 8888 or the next free)")
+    command.add_argument(
+        "--port", dest="lab_port", type=int, help="JupyterLab's port on 127.0.0.1 (default: 8888 or the next free)"
+    )
     command.add_argument("--no-browser", dest="browser", action="store_false", help="print the URL only")
     for run, name in ((chapters, "run"), (outputs, "outputs")):
         command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)

@@ -32,10 +32,15 @@ def lab(account, port=None, browser=True):
     jupyter = None
     try:
         with open(Path(account, "lab.log"), "wb") as log:
-            jupyter = subprocess.Popen(_command(port), cwd=ROOT, env=_environment(token, account), stdin=subprocess.DEVNULL,
-                                       stdout=log, stderr=log, start_new_session=True)  # fmt: skip
+            jupyter = subprocess.Popen(
+                _command(port), cwd=ROOT, env=_environment(token, account), stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
         _wait(jupyter, port, token, log.name)
-        print(f"The local account answers at {place['Url']}. JupyterLab is open at\n\n    {url}\n\nCtrl-C stops both.", flush=True)
+        print(
+            f"The local account answers at {place['Url']}. JupyterLab is open at\n\n    {url}\n\nCtrl-C stops both.",
+            flush=True,
+        )
         if browser:
             webbrowser.open(url)
         return jupyter.wait()
@@ -46,7 +51,10 @@ def lab(account, port=None, browser=True):
         _end(jupyter)
         if started:
             serving.down(account)
-        print("\nStopped: JupyterLab" + (" and the local account." if started else "; the local account ran before and still runs."))
+        print(
+            "\nStopped: JupyterLab"
+            + (" and the local account." if started else "; the local account ran before and still runs.")
+        )
 
 
 def _free(port):
@@ -72,7 +80,7 @@ def _command(port):
 
 
 def _environment(token, account):
-    """Return JupyterLab's environment: the course's programs first in its terminals, its token where `ps` does not show it."""
+    """Return JupyterLab's environment: the course's programs come first, the token is where `ps` does not show it."""
     return os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "JUPYTER_TOKEN": token,

@@ -54,7 +54,9 @@ def executed(text):
 def normalise(book):
     """Leave in a notebook what the author wrote and what the code said, and nothing of when and where it ran."""
     book.nbformat_minor = 5
-    course = {key: value for key, value in book.metadata.items() if key == "course"}  # chapter, minutes, cost, what it needs
+    course = {
+        key: value for key, value in book.metadata.items() if key == "course"
+    }  # chapter, minutes, cost, what it needs
     book.metadata = nbformat.from_dict(course | {"kernelspec": KERNEL, "language_info": {"name": KERNEL["language"]}})
     for at, cell in enumerate(book.cells):
         cell.metadata = nbformat.from_dict({key: value for key, value in cell.metadata.items() if key in KEPT})

@@ -16,8 +16,8 @@ from pathlib import Path
 import boto3
 import psutil
 from botocore.config import Config
-from conftest import Served
 
+from conftest import Served
 from helpers.local_account import serving
 
 ROOT = Path(__file__).parents[1]
@@ -64,16 +64,19 @@ def control_plane(account, folder):
     sagemaker, s3 = account.client("sagemaker"), account.client("s3")
     s3.create_bucket(Bucket="bench")
     s3.put_object(Bucket="bench", Key="model.tar.gz", Body=b"")
-    moto = subprocess.Popen([Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port := free_port())],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    port, program = free_port(), Path(sys.executable).with_name("moto_server")
+    command = [program, "-H", "127.0.0.1", "-p", str(port)]
+    moto = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         other = f"http://127.0.0.1:{port}"
         keys = {"aws_access_key_id": "AKIATEST", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-        theirs = boto3.client("sagemaker", endpoint_url=other, config=Config(retries={"total_max_attempts": 30}), **keys)
+        theirs = boto3.client(
+            "sagemaker", endpoint_url=other, config=Config(retries={"total_max_attempts": 30}), **keys
+        )
         for client in (sagemaker, theirs):
             for number in range(100):
-                client.create_model(ModelName=f"m-{number}", ExecutionRoleArn=ROLE,
-                                    PrimaryContainer={"Image": IMAGE, "ModelDataUrl": "s3://bench/model.tar.gz"})  # fmt: skip
+                container = {"Image": IMAGE, "ModelDataUrl": "s3://bench/model.tar.gz"}
+                client.create_model(ModelName=f"m-{number}", ExecutionRoleArn=ROLE, PrimaryContainer=container)
         ours = {"endpoint_url": account.url, **session_keys(account)}
         for what, call in (("describe", describe), ("list of 100", list_100)):
             us, them = milliseconds(lambda c=call: c(sagemaker)), milliseconds(lambda c=call: c(theirs))
@@ -149,7 +152,12 @@ def training(account, folder):
                 "TrainingInputMode": "File",
                 "ContainerEntrypoint": ["python3", "/opt/ml/input/data/code/train.py", "/opt/ml/model"],
             },
-            InputDataConfig=[{"ChannelName": "code", "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bench/code/"}}}],
+            InputDataConfig=[
+                {
+                    "ChannelName": "code",
+                    "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bench/code/"}},
+                }
+            ],
             OutputDataConfig={"S3OutputPath": "s3://bench/models"},
             ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
             StoppingCondition={"MaxRuntimeInSeconds": 600},
@@ -183,7 +191,12 @@ def invocation(account, folder):
     sagemaker, runtime = account.client("sagemaker"), account.client("sagemaker-runtime")
     sagemaker.create_model(ModelName="served", ExecutionRoleArn=ROLE,
                            PrimaryContainer={"Image": IMAGE, "ModelDataUrl": "s3://bench/served.tar.gz"})  # fmt: skip
-    variant = {"VariantName": "AllTraffic", "ModelName": "served", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": "served",
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+    }
     sagemaker.create_endpoint_config(EndpointConfigName="served", ProductionVariants=[variant])
     began = time.perf_counter()
     sagemaker.create_endpoint(EndpointName="served", EndpointConfigName="served")
@@ -194,8 +207,14 @@ def invocation(account, folder):
     values = numpy.arange(FEATURES, dtype=float).reshape(1, -1)
     body = ",".join(map(str, values[0]))
     predict = milliseconds(lambda: booster.predict(xgboost.DMatrix(values)))
-    invoke = milliseconds(lambda: runtime.invoke_endpoint(EndpointName="served", ContentType="text/csv", Body=body)["Body"].read())
-    row(f"InvokeEndpoint ({invoke:.1f} ms) above predict ({predict:.1f} ms), p50", f"{invoke - predict:.1f} ms", "under 5 ms")
+    invoke = milliseconds(
+        lambda: runtime.invoke_endpoint(EndpointName="served", ContentType="text/csv", Body=body)["Body"].read()
+    )
+    row(
+        f"InvokeEndpoint ({invoke:.1f} ms) above predict ({predict:.1f} ms), p50",
+        f"{invoke - predict:.1f} ms",
+        "under 5 ms",
+    )
     sagemaker.delete_endpoint(EndpointName="served")
     sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="served")
 

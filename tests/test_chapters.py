@@ -11,9 +11,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from endpoints import XGBOOST
 from nbformat.v4 import new_code_cell, new_notebook
 
+from endpoints import XGBOOST
 from helpers import chapters, outputs
 from helpers.command import main
 from helpers.local_account import guardian, serving

@@ -18,7 +18,9 @@ COURSE = [sys.executable, "-m", "helpers.command"]
 
 
 def course(*arguments, **options):
-    return subprocess.run([*COURSE, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, timeout=90, **options)
+    return subprocess.run(
+        [*COURSE, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, timeout=90, **options
+    )
 
 
 @pytest.fixture
@@ -30,16 +32,22 @@ def folder(tmp_path):
 def test_up_prints_the_url_and_env_makes_a_shell_a_client(folder):
     url = course("up", "--folder", folder).stdout.strip()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+    caller = "boto3.client('sts').get_caller_identity()['Arn'], boto3.Session().region_name"
     script = f'''eval "$({sys.executable} -m helpers.command env --folder {folder})"
-    {sys.executable} -c "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'], boto3.Session().region_name)"'''
+    {sys.executable} -c "import boto3; print({caller})"'''
     shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60,
                            env=os.environ | {"AWS_PROFILE": "work", "AWS_REGION": "eu-west-1"})  # fmt: skip
-    assert shell.stdout == "arn:aws:sts::000000000000:assumed-role/SageMakerCourseRole/SageMaker us-east-1\n", shell.stderr
+    assert shell.stdout == "arn:aws:sts::000000000000:assumed-role/SageMakerCourseRole/SageMaker us-east-1\n", (
+        shell.stderr
+    )
 
 
 def test_env_takes_a_region(folder):
     course("up", "--folder", folder)
-    assert "export AWS_DEFAULT_REGION=eu-central-1\n" in course("env", "--folder", folder, "--region", "eu-central-1").stdout
+    assert (
+        "export AWS_DEFAULT_REGION=eu-central-1\n"
+        in course("env", "--folder", folder, "--region", "eu-central-1").stdout
+    )
 
 
 def test_up_twice_is_up_once(folder):
@@ -125,7 +133,10 @@ def test_lab_opens_the_first_chapter_and_stops_all_that_it_started(folder, endin
     assert lab.wait(30) == 0
     assert "Stopped: JupyterLab and the local account." in lab.stdout.read()
     until = time.monotonic() + 10
-    while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in started) and time.monotonic() < until:
+    while (
+        any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in started)
+        and time.monotonic() < until
+    ):
         time.sleep(0.05)
     assert not [process for process in started if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert course("status", "--folder", folder).returncode == 1

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from endpoints import ROLE, SCRIPT, SKLEARN, XGBOOST, Endpoints, archive, variant, xgboost_archive
 
+from endpoints import ROLE, SCRIPT, SKLEARN, XGBOOST, Endpoints, archive, variant, xgboost_archive
 from helpers.local_account.runners import model_data
 
 ROOT = Path(__file__).parents[1]

@@ -22,10 +22,18 @@ EXAMPLES = {
         "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},
     },
-    "Model": {"PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": "s3://course/model.tar.gz"}, "ExecutionRoleArn": ROLE},
+    "Model": {
+        "PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": "s3://course/model.tar.gz"},
+        "ExecutionRoleArn": ROLE,
+    },
     "EndpointConfig": {
         "ProductionVariants": [
-            {"VariantName": "AllTraffic", "ModelName": "the-model", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+            {
+                "VariantName": "AllTraffic",
+                "ModelName": "the-model",
+                "InitialInstanceCount": 1,
+                "InstanceType": "ml.m5.large",
+            }
         ]
     },
 }
@@ -77,7 +85,9 @@ def test_a_second_one_of_the_same_name_is_refused(sagemaker, kind):
     with pytest.raises(ClientError) as refused:
         create(sagemaker, kind, "twice")
     # contract.md's sources: sagemaker-python-sdk#101 for endpoints and configurations; ResourceInUse for jobs
-    words = "names must be unique within an AWS account" if kind.name == "TrainingJob" else "Cannot create already existing"
+    words = (
+        "names must be unique within an AWS account" if kind.name == "TrainingJob" else "Cannot create already existing"
+    )
     assert words in refused.value.response["Error"]["Message"]
     assert refused.value.response["Error"]["Code"] == kind.taken_code
 
@@ -87,11 +97,17 @@ def test_one_that_does_not_exist_is_not_found(sagemaker, kind):
     with pytest.raises(ClientError) as refused:
         call(sagemaker, f"Describe{kind.name}", **{kind.key: "nobody"})
     assert refused.value.response["Error"]["Code"] == "ValidationException"
-    words = "Requested resource not found." if kind.name == "TrainingJob" else f'Could not find {kind.title} "arn:aws:sagemaker:'
+    words = (
+        "Requested resource not found."
+        if kind.name == "TrainingJob"
+        else f'Could not find {kind.title} "arn:aws:sagemaker:'
+    )
     assert refused.value.response["Error"]["Message"].startswith(words)
 
 
-@pytest.mark.parametrize("kind", MADE[1:], ids=lambda kind: kind.name)  # a job is deleted when it has ended: test_training
+@pytest.mark.parametrize(
+    "kind", MADE[1:], ids=lambda kind: kind.name
+)  # a job is deleted when it has ended: test_training
 def test_a_deleted_one_is_gone(sagemaker, kind):
     create(sagemaker, kind, "gone")
     call(sagemaker, f"Delete{kind.name}", **{kind.key: "gone"})
@@ -102,7 +118,10 @@ def test_a_deleted_one_is_gone(sagemaker, kind):
 def test_tags_are_added_replaced_listed_and_removed(sagemaker, kind):
     arn = create(sagemaker, kind, "tagged", Tags=[{"Key": "learner", "Value": "me"}, {"Key": "chapter", "Value": "1"}])
     sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "chapter", "Value": "6"}])
-    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "learner", "Value": "me"}, {"Key": "chapter", "Value": "6"}]
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [
+        {"Key": "learner", "Value": "me"},
+        {"Key": "chapter", "Value": "6"},
+    ]
     sagemaker.delete_tags(ResourceArn=arn, TagKeys=["learner"])
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "chapter", "Value": "6"}]
 
@@ -161,10 +180,14 @@ def test_a_list_is_filtered_by_time(sagemaker):
     time.sleep(0.01)
     between = sagemaker.describe_model(ModelName="early")["CreationTime"]
     create(sagemaker, MADE[1], "later")
-    names = {model["ModelName"] for model in sagemaker.list_models(CreationTimeAfter=between, NameContains="l")["Models"]}
+    names = {
+        model["ModelName"] for model in sagemaker.list_models(CreationTimeAfter=between, NameContains="l")["Models"]
+    }
     assert "later" in names
     assert "early" not in names
-    before = {model["ModelName"] for model in sagemaker.list_models(CreationTimeBefore=between, MaxResults=100)["Models"]}
+    before = {
+        model["ModelName"] for model in sagemaker.list_models(CreationTimeBefore=between, MaxResults=100)["Models"]
+    }
     assert "later" not in before
 
 

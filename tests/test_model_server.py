@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy
 import pytest
-from endpoints import SCRIPT, booster
 
+from endpoints import SCRIPT, booster
 from helpers.local_account.runners import model_server
 
 PROGRAM = model_server.__file__

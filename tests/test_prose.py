@@ -1,6 +1,7 @@
-"""The chapters keep the habits of the course: the question first, a sentence before each cell, numbers that were printed."""
+"""The chapters keep their habits: the question first, a sentence before each cell, numbers that were printed."""
 
 import ast
+import itertools
 import json
 import re
 from pathlib import Path
@@ -105,7 +106,7 @@ def test_the_rate_stands_before_the_cell_that_rents(cells):
 
 def test_no_code_without_a_sentence_before_it(cells):
     kinds = [cell["cell_type"] for cell in cells]
-    assert ("code", "code") not in list(zip(kinds, kinds[1:], strict=False))
+    assert ("code", "code") not in list(itertools.pairwise(kinds))
 
 
 def test_code_cells_are_small(cells):

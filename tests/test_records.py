@@ -34,7 +34,10 @@ def test_a_record_survives_the_database_being_opened_anew(tmp_path):
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path):
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, tmp_path / "account.db"], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": os.getcwd()}
+        [sys.executable, "-c", WRITER, tmp_path / "account.db"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
     )
     acknowledged = [int(writer.stdout.readline()) for _ in range(200)]
     writer.kill()

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
-from endpoints import ROLE, SCRIPT, SKLEARN, Endpoints, archive, variant
 
+from endpoints import ROLE, SCRIPT, SKLEARN, Endpoints, archive, variant
 from helpers.local_account.account import Account
 from helpers.local_account.runners import hosting
 from helpers.local_account.runners.failure import Failure

@@ -25,7 +25,9 @@ def sent(account, method="POST", path="/", body=b"{}", sign=True, **headers):
     headers = {"X-Amz-Target": "SageMaker.ListModels", "Content-Type": "application/x-amz-json-1.1"} | headers
     request = AWSRequest(method=method, url=account.url + path, data=body, headers=headers)
     if sign:
-        keys = [account.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")]
+        keys = [
+            account.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        ]
         SigV4Auth(Credentials(*keys), "sagemaker", "us-east-1").add_auth(request)
     return raw(account, method, path, body, dict(request.headers.items()))
 
@@ -46,7 +48,9 @@ def test_an_unsigned_request_is_refused(shared_account):
     assert (status, json.loads(body)["__type"]) == (403, "MissingAuthenticationToken")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example", ""]
+)
 def test_a_foreign_host_is_refused(shared_account, host):
     status, body = sent(shared_account, Host=host)
     assert status == 403
@@ -63,7 +67,9 @@ def test_a_web_page_is_refused(shared_account, origin):
 def test_a_request_changed_on_its_way_is_refused(shared_account):
     request = AWSRequest("POST", shared_account.url, data=b"{}", headers={"X-Amz-Target": "SageMaker.ListModels"})
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    SigV4Auth(Credentials(*[shared_account.environment[name] for name in names]), "sagemaker", "us-east-1").add_auth(request)
+    SigV4Auth(Credentials(*[shared_account.environment[name] for name in names]), "sagemaker", "us-east-1").add_auth(
+        request
+    )
     status, body = raw(shared_account, "POST", "/", b'{"MaxResults": 1}', dict(request.headers.items()))
     assert (status, json.loads(body)["__type"]) == (403, "SignatureDoesNotMatch")
 
@@ -83,7 +89,9 @@ def test_the_keys_of_another_account_are_refused(shared_account, account):
 def test_an_old_signature_is_refused(shared_account):
     stamp = "20260101T000000Z"
     request = AWSRequest("POST", shared_account.url, data=b"{}", headers={"X-Amz-Target": "SageMaker.ListModels"})
-    keys = Credentials(*[shared_account.environment[n] for n in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")])
+    keys = Credentials(
+        *[shared_account.environment[n] for n in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")]
+    )
     auth = SigV4Auth(keys, "sagemaker", "us-east-1")
     request.context["timestamp"] = stamp
     request.headers["X-Amz-Date"] = stamp
@@ -114,7 +122,9 @@ def test_a_presigned_url_works_until_its_time_is_over(shared_account, version):
 
 def test_it_listens_on_the_loopback_interface_only(shared_account):
     port = urlsplit(shared_account.url).port
-    listening = subprocess.run([sys.executable, "-c", LISTENERS, str(shared_account.pid)], capture_output=True, text=True, check=True)
+    listening = subprocess.run(
+        [sys.executable, "-c", LISTENERS, str(shared_account.pid)], capture_output=True, text=True, check=True
+    )
     assert listening.stdout.split() == [f"127.0.0.1:{port}"]
 
 
@@ -189,7 +199,9 @@ except Exception as error:
 def test_no_request_and_no_credential_of_a_learner_passes(account, tmp_path):
     """A machine full of AWS settings, proxies that lead nowhere, and clients made before the redirect."""
     config = tmp_path / "config"
-    config.write_text("[default]\naws_access_key_id=AKIAREAL\naws_secret_access_key=real\nendpoint_url=http://192.0.2.1\n")
+    config.write_text(
+        "[default]\naws_access_key_id=AKIAREAL\naws_secret_access_key=real\nendpoint_url=http://192.0.2.1\n"
+    )
     settings = {
         "AWS_PROFILE": "work", "AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(config),
         "AWS_ENDPOINT_URL_STS": "http://192.0.2.1", "AWS_ENDPOINT_URL_S3": "http://192.0.2.1",

@@ -1,4 +1,4 @@
-"""Each exercise is solved by its solution: a chapter runs with the solutions in their places, and every check says Done."""
+"""Each exercise is solved by its solution: with the solutions in their places, every check says Done."""
 
 import re
 

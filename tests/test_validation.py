@@ -19,7 +19,9 @@ GOOD = {
 
 
 def checked(operation="CreateTrainingJob", **members):
-    return check({**GOOD, **members} if operation == "CreateTrainingJob" else members, shapes.operation(operation).input_shape)
+    return check(
+        {**GOOD, **members} if operation == "CreateTrainingJob" else members, shapes.operation(operation).input_shape
+    )
 
 
 def message(**members):
@@ -54,7 +56,8 @@ def test_a_right_request_comes_back_as_it_was():
         ),
         (
             {"RoleArn": None},
-            "1 validation error detected: Value null at 'roleArn' failed to satisfy constraint: Member must not be null",
+            "1 validation error detected: Value null at 'roleArn' failed to satisfy constraint: "
+            "Member must not be null",
         ),
         (
             {"InputDataConfig": [{"ChannelName": "a b", "DataSource": {}}]},

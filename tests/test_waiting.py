@@ -5,10 +5,10 @@ import time
 
 import boto3
 import pytest
-from endpoints import XGBOOST
-from things import job
 
+from endpoints import XGBOOST
 from helpers import session
+from things import job
 
 SLEEPER = "import time\ndef sleep(seconds):\n    time.sleep(seconds)\n"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy
 import pytest
 import xgboost
-from test_training import REGISTRY, Region, channel
 
 from helpers.local_account.runners import start
+from test_training import REGISTRY, Region, channel
 
 sys.path.insert(
     0, str(Path(start.__file__).parent)

@@ -3,7 +3,8 @@
 The variables alone are not enough: SDK v3 names `https://sts.<region>.amazonaws.com` itself. The redirect sends every
 request of every botocore client to the account, whatever host it names and whatever proxy is set, and is thereby the
 guarantee that none leaves the machine: it stands where botocore hands a request to the network, the one place that
-clients, waiters and the providers of credentials all pass. This file imports nothing of the course, so that a job's Python can load it by itself.
+clients, waiters and the providers of credentials all pass. This file imports nothing of the course, so that a job's
+Python can load it by itself.
 """
 
 import os

@@ -52,7 +52,9 @@ class Kind:
 
 
 JOB: dict = {"busy": ("InProgress", "Stopping"), "finished": ("Completed", "Failed", "Stopped")}
-JOB_TAKEN = "{Title} names must be unique within an AWS account and region, and a {title} with this name already exists ({arn})"
+JOB_TAKEN = (
+    "{Title} names must be unique within an AWS account and region, and a {title} with this name already exists ({arn})"
+)
 NOT_FOUND = "Requested resource not found."
 
 # The messages are those that public issues quote of the real service; `order` and `sort` are the model's own prose.
@@ -77,7 +79,15 @@ KINDS = [
         finished=("Failed", "OutOfService"),
     ),
     # The account cannot make these yet. Their lists are empty, which is the truth.
-    Kind("ProcessingJob", "processing job", "ProcessingJobStatus", **JOB, missing=NOT_FOUND, order="Ascending", creatable=False),
+    Kind(
+        "ProcessingJob",
+        "processing job",
+        "ProcessingJobStatus",
+        **JOB,
+        missing=NOT_FOUND,
+        order="Ascending",
+        creatable=False,
+    ),
     Kind("TransformJob", "transform job", "TransformJobStatus", **JOB, missing=NOT_FOUND, creatable=False),
     Kind(
         "HyperParameterTuningJob",

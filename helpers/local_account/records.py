@@ -56,7 +56,9 @@ class Records:
     def delete(self, kind, region, name):
         """Remove the record and return it, or None if there was none."""
         with self.lock:
-            self.database.execute("DELETE FROM records WHERE kind = ? AND region = ? AND name = ?", (kind, region, name))
+            self.database.execute(
+                "DELETE FROM records WHERE kind = ? AND region = ? AND name = ?", (kind, region, name)
+            )
             record = self.memory.get(kind, {}).pop((region, name), None)
         self.announce()
         return record

@@ -66,8 +66,8 @@ class Door:
 def refuse_foreign(request):
     """Raise unless the request comes from a program on this machine that means this machine.
 
-    A web page in the learner's browser could send requests to the loopback interface too: it would bear an `Origin`, or,
-    after rebinding a name of its own to 127.0.0.1, that name as its `Host`.
+    A web page in the learner's browser could send requests to the loopback interface too: it would bear an `Origin`,
+    or, after rebinding a name of its own to 127.0.0.1, that name as its `Host`.
     """
     host = request.headers.get("host", "")
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
@@ -136,7 +136,9 @@ async def _announce(server, account):
     while not server.started:
         await asyncio.sleep(0.005)
     draft = account.folder / "server.json.draft"
-    draft.write_text(json.dumps({"Port": account.port, "Pid": os.getpid(), "Url": account.url, "Region": account.region}))
+    draft.write_text(
+        json.dumps({"Port": account.port, "Pid": os.getpid(), "Url": account.url, "Region": account.region})
+    )
     draft.replace(account.folder / "server.json")
 
 

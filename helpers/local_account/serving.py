@@ -37,7 +37,9 @@ def up(folder, port=None, region=REGION, idle=IDLE):
 def _up(folder, port, region, idle):
     if place := find(folder):
         if port not in (None, 0, place["Port"]):
-            raise NotServed(f"{folder} is served at {place['Url']} already; `course down --folder {folder}` stops that server.")
+            raise NotServed(
+                f"{folder} is served at {place['Url']} already; `course down --folder {folder}` stops that server."
+            )
         return place
     remembered = folder / "port"
     wanted = port if port is not None else int(remembered.read_text()) if remembered.exists() else 0
@@ -50,7 +52,9 @@ def _up(folder, port, region, idle):
         if "Address already in use" not in said:
             break
     if "Address already in use" in said:
-        raise NotServed(f"Port {wanted} is taken by another program. Choose another with --port, or leave --port out for a free one.")
+        raise NotServed(
+            f"Port {wanted} is taken by another program. Choose another with --port, or leave it out for a free one."
+        )
     raise NotServed(f"The account in {folder} did not start. {folder / 'server.log'} says:\n{said}")
 
 

@@ -79,7 +79,9 @@ def _signed_in_query(request, account, query):
     stamp = query.get("X-Amz-Date", "")
     expires = query.get("X-Amz-Expires", "")
     if not expires.isdigit() or not 1 <= int(expires) <= LONGEST.total_seconds():
-        raise BadSignature(f"X-Amz-Expires must be 1 to 604800 seconds, not {expires!r}", "AuthorizationQueryParametersError")
+        raise BadSignature(
+            f"X-Amz-Expires must be 1 to 604800 seconds, not {expires!r}", "AuthorizationQueryParametersError"
+        )
     if _time(stamp) + timedelta(seconds=int(expires)) < account.clock.now():
         raise BadSignature("Request has expired", "AccessDenied")
     credentials, arn = _credentials(account, key, query.get("X-Amz-Security-Token"))
@@ -106,10 +108,15 @@ def _signed_as_version_2(request, account, query):
         if name in request.headers and name not in headers:
             headers[name] = request.headers[name]
     host, path = host_of(request), request.scope["raw_path"].decode()
-    if host.endswith(".amazonaws.com") and ".s3." in host:  # the bucket is named in the host, and is part of what is signed
+    if (
+        host.endswith(".amazonaws.com") and ".s3." in host
+    ):  # the bucket is named in the host, and is part of what is signed
         path = f"/{host.split('.s3.')[0]}{path}"
     parts = urlsplit(f"https://{host}{path}?{'&'.join(rest)}")
-    _compare(Verifier2(credentials, expires).get_signature(request.method, parts, headers, auth_path=path), query["Signature"])
+    _compare(
+        Verifier2(credentials, expires).get_signature(request.method, parts, headers, auth_path=path),
+        query["Signature"],
+    )
     return Caller(query["AWSAccessKeyId"], account.region, "s3", arn)
 
 
@@ -119,7 +126,9 @@ def _refuse_large(request):
     if not length.isdigit():
         raise AwsError("The request must state its Content-Length.", "MissingContentLength", 411)
     if int(length) > LARGEST:
-        raise AwsError(f"A request body holds at most {LARGEST} bytes, not {length}.", "RequestEntityTooLargeException", 413)
+        raise AwsError(
+            f"A request body holds at most {LARGEST} bytes, not {length}.", "RequestEntityTooLargeException", 413
+        )
 
 
 class Verifier(SigV4Auth):
@@ -187,7 +196,7 @@ def _time(stamp):
 def _compare(computed, given):
     if not hmac.compare_digest(computed.encode(), given.encode()):
         raise BadSignature(
-            "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
-            "Key and signing method. Consult the service documentation for details.",
+            "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+            "Access Key and signing method. Consult the service documentation for details.",
             "SignatureDoesNotMatch",
         )

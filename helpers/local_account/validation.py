@@ -111,7 +111,9 @@ def _joined(path, name):
 def _compiled(pattern):
     """Compile a pattern of the model, which is written for Java; `regex` knows Java's classes such as \\p{L}."""
     pattern = re.sub(r"\$\{\d+,\d+\}$", "", pattern)  # two patterns end in a "${1,128}" that no engine reads
-    pattern = pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")  # a surrogate pair is one character
+    pattern = pattern.replace(
+        r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF"
+    )  # a surrogate pair is one character
     return regex.compile(pattern, regex.V0)
 
 

@@ -22,7 +22,9 @@ from .policy_grammar import read, read_trust
 
 EXECUTION_ROLE = Path(__file__).parents[1] / "execution_role"
 MOST_INLINE = 10_240  # characters in all inline policies of a role
-MOST_ATTACHED = 25  # managed policies on a role: as far as AWS raises the quota of 10, which the roles of the SDK exceed
+MOST_ATTACHED = (
+    25  # managed policies on a role: as far as AWS raises the quota of 10, which the roles of the SDK exceed
+)
 LIST_ITEM = {"Tags", "PermissionsBoundary", "RoleLastUsed"}  # what ListRoles leaves out
 
 

@@ -1,4 +1,4 @@
-"""SageMaker's control plane: requests checked against botocore's model, resources by kind, waits that end with the work."""
+"""SageMaker's control plane: requests are checked by botocore's model, and waits end with the work."""
 
 import json
 import re
@@ -174,8 +174,8 @@ def refused(error):
 async def _held(account, region, name, parameters, answer):
     """Answer a waiter's Describe when the resource has come to rest.
 
-    Up to PATIENCE seconds nothing is sent, so that the answer may still be an error. Then the answer begins, with blanks
-    before its JSON that keep the client reading.
+    Up to PATIENCE seconds nothing is sent, so that the answer may still be an error. Then the answer begins, with
+    blanks before its JSON that keep the client reading.
     """
     _, kind = _verb(name)
     where = kind.name, region, parameters[kind.key]
