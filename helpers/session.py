@@ -165,7 +165,7 @@ def _check_arguments(account, learner, region, keep):
     if not isinstance(learner, str) or not LEARNER.fullmatch(learner):
         raise CannotBegin(
             f"LEARNER must begin with a letter and hold small letters and digits only, 16 at most, "
-            f'since it goes into names on AWS: "ann7", not {learner!r}.'
+            f'since it goes into names on AWS: "me7", not {learner!r}.'
         )
     if region not in _regions():
         raise CannotBegin(f'REGION must be a region that has SageMaker, such as "us-east-1", not {region!r}.')
