@@ -64,8 +64,8 @@ def run(names=(), account="local", learner=None, region=None, keep=False, folder
             print(f"\n{one.chapter} failed.\n{one.error}\n", file=sys.stderr)
         for line in one.removed:
             print(f"{one.chapter}: the runner had to remove it: {line}", file=sys.stderr)
-    (folder / "runs.json").write_text(json.dumps([asdict(one) for one in runs], indent=1, default=str))
     print(table(runs, folder))
+    (folder / "runs.json").write_text(json.dumps([asdict(one) for one in runs], indent=1, default=str))
     return 0 if all(one.is_good or (keep and not one.error) for one in runs) else 1
 
 
