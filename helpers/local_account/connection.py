@@ -70,8 +70,11 @@ def redirect(url, absent=None):
             request.headers[HOST_HEADER] = parts.netloc
             request.url = url + request.url.split(parts.netloc, 1)[1]
         if self not in direct:  # a session like this one, that knows no proxy
-            timeout = self._timeout.connect_timeout, self._timeout.read_timeout
-            direct[self] = URLLib3Session(timeout=timeout, max_pool_connections=self._max_pool_connections)
+            direct[self] = URLLib3Session(
+                timeout=(self._timeout.connect_timeout, self._timeout.read_timeout),
+                max_pool_connections=self._max_pool_connections,
+                socket_options=self._socket_options,  # TCP_NODELAY among them, without which a request waits for 40 ms
+            )
         try:
             return send(direct[self], request)
         except EndpointConnectionError:
