@@ -25,6 +25,7 @@ NOTEBOOKS = ROOT / "notebooks"
 # Every Jupyter has a kernel of this name; where it is not the course's own, the first cell says so.
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LONGEST = 900  # seconds that one cell may take
+IDLE = LONGEST + 60  # seconds after which a chapter's account ends by itself, should its runner have been killed
 
 
 class NoChapter(Exception):
@@ -197,6 +198,7 @@ def empty_account():
     """Give the folder of an account that is new, and that ends and goes afterwards."""
     folder = tempfile.mkdtemp(prefix="course-")
     try:
+        serving.up(folder, idle=IDLE)
         yield folder
     finally:
         serving.down(folder)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def chapters(options):
     """Execute chapters, each in an empty account, and say what they cost and left behind."""
     from .chapters import NoChapter, run
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` cleans up as Ctrl-C does
     try:
         return run(options.chapter, options.account, options.learner, options.region, options.keep)
     except NoChapter as error:
@@ -83,6 +85,7 @@ def outputs(options):
     from .chapters import NoChapter
     from .outputs import store
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return store(options.chapter)
     except NoChapter as error:

@@ -28,7 +28,8 @@ def lab(account, port=None, browser=True):
     place = serving.up(account)
     token = secrets.token_hex(24)
     url = f"http://127.0.0.1:{port}/lab/tree/{FIRST}?token={token}"
-    signal.signal(signal.SIGTERM, _interrupt)  # `kill` stops everything as Ctrl-C does
+    for ending in (signal.SIGTERM, signal.SIGINT):  # `kill` stops everything as Ctrl-C does, also in the background
+        signal.signal(ending, _interrupt)
     jupyter = None
     try:
         with open(Path(account, "lab.log"), "wb") as log:
