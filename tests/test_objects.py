@@ -257,7 +257,7 @@ def test_what_was_acknowledged_survives_a_killed_server(account):
     for worker in workers:
         worker.start()
     time.sleep(1)
-    os.kill(account.pid, signal.SIGKILL)
+    account.kill()
     for worker in workers:
         worker.join()
     account.start()

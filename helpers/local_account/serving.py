@@ -67,11 +67,19 @@ def find(folder):
     while time.monotonic() < until and held(folder):  # it may be just starting, or just dying
         try:
             place = json.loads((folder / "server.json").read_text())
-            socket.create_connection(("127.0.0.1", place["Port"]), timeout=5).close()
-            return place
+            if _answers(place["Port"]):
+                return place
         except (OSError, ValueError):
-            time.sleep(0.02)
+            pass
+        time.sleep(0.02)
     return None
+
+
+def _answers(port):
+    """Tell whether a server answers; one that is dying may still be connected to."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as probe:
+        probe.sendall(b"GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+        return bool(probe.recv(1))
 
 
 def folder_at(port):
