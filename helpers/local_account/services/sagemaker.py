@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import uuid
 from datetime import datetime
 
@@ -181,12 +182,10 @@ async def _held(account, region, name, parameters, answer):
     where = kind.name, region, parameters[kind.key]
 
     async def rest(seconds):
-        waited, since = 0, account.changes.count
-        loop_time = _loop_time()
-        while lifecycle.is_busy(kind, account.records.get(*where)) and waited < seconds:
-            since = await account.changes.wait(since, seconds - waited)
-            waited = _loop_time() - loop_time
-        return not lifecycle.is_busy(kind, account.records.get(*where))
+        until, since = time.monotonic() + seconds, account.changes.count
+        while (busy := lifecycle.is_busy(kind, account.records.get(*where))) and time.monotonic() < until:
+            since = await account.changes.wait(since, until - time.monotonic())
+        return not busy
 
     if await rest(PATIENCE):
         return json_response(perform(account, region, name, parameters))
@@ -203,12 +202,6 @@ async def _held(account, region, name, parameters, answer):
         yield _written(answer)
 
     return StreamingResponse(body(), headers=_headers(), media_type="application/x-amz-json-1.1")
-
-
-def _loop_time():
-    import time
-
-    return time.monotonic()
 
 
 def _refuse_taken(account, kind, region, request):
