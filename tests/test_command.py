@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -33,8 +34,9 @@ def test_up_prints_the_url_and_env_makes_a_shell_a_client(folder):
     url = course("up", "--folder", folder).stdout.strip()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
     caller = "boto3.client('sts').get_caller_identity()['Arn'], boto3.Session().region_name"
-    script = f'''eval "$({sys.executable} -m helpers.command env --folder {folder})"
-    {sys.executable} -c "import boto3; print({caller})"'''
+    python = shlex.quote(sys.executable)
+    script = f'''eval "$({python} -m helpers.command env --folder {folder})"
+    {python} -c "import boto3; print({caller})"'''
     shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60,
                            env=os.environ | {"AWS_PROFILE": "work", "AWS_REGION": "eu-west-1"})  # fmt: skip
     assert shell.stdout == "arn:aws:sts::000000000000:assumed-role/SageMakerCourseRole/SageMaker us-east-1\n", (

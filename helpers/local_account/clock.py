@@ -11,5 +11,6 @@ class Clock:
         self.offset = timedelta(seconds=(records.get("Clock", "", "offset") or {"Seconds": 0})["Seconds"])
 
     def now(self):
-        """Return the account's time, aware and in UTC."""
-        return datetime.now(UTC) + self.offset
+        """Return the account's time, aware, in UTC, in whole milliseconds, which is what AWS's answers hold."""
+        now = datetime.now(UTC) + self.offset
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
