@@ -57,3 +57,13 @@ class LocalLimit(AwsError):
 
 
 PAGE = "book/local-account.md"
+
+
+def refuse(request, absent, what):
+    """Raise if a request has a member that cannot be honoured; `absent` says of each path what is not here."""
+    for path, sentence in absent.items():
+        value = request
+        for member in path.split("."):
+            value = value.get(member, {}) if isinstance(value, dict) else {}
+        if value:
+            raise LocalLimit(f"{what} asks for {path}; the local account does not have {sentence}.")

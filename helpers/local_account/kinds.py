@@ -1,6 +1,6 @@
 """The kinds of things in SageMaker that the account knows, and what botocore's model does not say of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .account import ACCOUNT_ID
 
@@ -19,7 +19,6 @@ class Kind:
     taken_code: str = "ValidationException"
     order: str = "Descending"  # how lists are sorted unless asked otherwise
     sort: str = "CreationTime"  # and by what
-    summary: dict = field(default_factory=dict)  # members of a list's entries that Describe calls otherwise
     creatable: bool = True  # whether the account can make one yet; else its lists are empty, and say so truly
 
     @property

@@ -3,7 +3,7 @@
 import re
 
 from .. import images
-from ..errors import LocalLimit, ValidationException
+from ..errors import LocalLimit, ValidationException, refuse
 from . import model_data
 
 MOST_INSTANCES = 100  # each is a process on this computer
@@ -150,13 +150,3 @@ def check_weights(record, desired):
         if wanted.get("DesiredInstanceCount") == 0:
             raise ValidationException(f"DesiredInstanceCount of production variant {name} must be greater than 0.")
         check_count(f"Production variant {name}", wanted.get("DesiredInstanceCount", 1))
-
-
-def refuse(request, absent, what):
-    """Raise if a request has a member that cannot be honoured."""
-    for path, sentence in absent.items():
-        value = request
-        for member in path.split("."):
-            value = value.get(member, {}) if isinstance(value, dict) else {}
-        if value:
-            raise LocalLimit(f"{what} asks for {path}; the local account does not have {sentence}.")

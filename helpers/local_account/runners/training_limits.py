@@ -3,7 +3,7 @@
 import re
 
 from .. import images
-from ..errors import LocalLimit, ValidationException
+from ..errors import LocalLimit, ValidationException, refuse
 
 LONGEST_RUN = 28 * 24 * 3600  # seconds
 MOST_HOSTS = 100  # each is a process on this computer
@@ -66,7 +66,7 @@ def check(request):
         if uri is not None and not re.match(r"s3://[^/]+", uri):
             raise LocalLimit(f"The local account writes to s3://bucket/prefix, not to {uri}.")
     _check_checkpoints(request.get("CheckpointConfig", {}).get("LocalPath", "/opt/ml/checkpoints"))
-    _refuse(request, ABSENT, "CreateTrainingJob")
+    refuse(request, ABSENT, "CreateTrainingJob")
 
 
 def _check_image(specification):
@@ -117,7 +117,7 @@ def _check_channels(request):
         raise ValidationException("The names of the channels in InputDataConfig must be unique.")
     for channel in request.get("InputDataConfig", []):
         name = channel["ChannelName"]
-        _refuse(channel, ABSENT_OF_A_CHANNEL, f"Channel {name}")
+        refuse(channel, ABSENT_OF_A_CHANNEL, f"Channel {name}")
         source = channel["DataSource"].get("S3DataSource")
         if source is None:
             raise ValidationException(f"Channel {name} must have a DataSource.")
@@ -143,12 +143,3 @@ def _check_checkpoints(path):
         raise ValidationException(f"The LocalPath of CheckpointConfig must be an absolute path, not {path}.")
     if re.match(r"/opt/ml/(input|model)(/|$)", path):
         raise ValidationException(f"The LocalPath of CheckpointConfig must not be {path}, which has another use.")
-
-
-def _refuse(request, absent, what):
-    for path, sentence in absent.items():
-        value = request
-        for member in path.split("."):
-            value = value.get(member, {}) if isinstance(value, dict) else {}
-        if value:
-            raise LocalLimit(f"{what} asks for {path}; the local account does not have {sentence}.")

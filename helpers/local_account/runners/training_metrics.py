@@ -8,45 +8,10 @@ import math
 import re
 import threading
 
+from .xgboost_hyperparameters import MAXIMIZED, MINIMIZED
+
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 CONTROL = re.compile("[\x00-\x1f\x7f]")
-
-# What the XGBoost image can report of the validation channel without being asked.
-XGBOOST_METRICS = [
-    "accuracy",
-    "auc",
-    "aucpr",
-    "balanced_accuracy",
-    "f1",
-    "f1_binary",
-    "f1_macro",
-    "map",
-    "ndcg",
-    "precision",
-    "r2",
-    "recall",
-    "precision_macro",
-    "precision_micro",
-    "recall_macro",
-    "recall_micro",
-    "aft-nloglik",
-    "cox-nloglik",
-    "error",
-    "gamma-deviance",
-    "gamma-nloglik",
-    "interval-regression-accuracy",
-    "logloss",
-    "mae",
-    "mape",
-    "merror",
-    "mlogloss",
-    "mphe",
-    "mse",
-    "poisson-nloglik",
-    "rmse",
-    "rmsle",
-    "tweedie-nloglik",
-]
 
 
 def shown(line):
@@ -62,7 +27,7 @@ def of_xgboost():
     """Return the metric definitions that come with XGBoost's algorithm."""
     return [
         {"Name": f"validation:{name}", "Regex": rf".*\[[0-9]+\].*#011validation-{re.escape(name)}:([^\s#]+)"}
-        for name in XGBOOST_METRICS
+        for name in [*MAXIMIZED, *MINIMIZED]
     ]
 
 

@@ -1,7 +1,5 @@
 """IAM: roles, what they may do, and who may assume them."""
 
-import secrets
-import string
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +13,7 @@ from .iam_policies import (
     NoSuchEntity,
     merged,
     page,
+    unique_id,
     without,
 )
 from .iam_simulation import Simulation
@@ -254,8 +253,3 @@ class Iam(ManagedPolicies, Simulation):
 def shown(role):
     """Return a role as IAM shows it: its trust policy URL-encoded."""
     return role | {"AssumeRolePolicyDocument": quote(role["AssumeRolePolicyDocument"], safe="")}
-
-
-def unique_id(prefix):
-    """Return a new identifier as IAM makes them, e.g. AROA and 17 letters and digits."""
-    return prefix + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(17))

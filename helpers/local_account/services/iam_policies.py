@@ -3,6 +3,8 @@
 import base64
 import importlib.util
 import json
+import secrets
+import string
 from datetime import datetime
 from functools import cache
 from pathlib import Path as File
@@ -65,8 +67,6 @@ class ManagedPolicies:
     # What follows are IAM's operations under botocore's names, with IAM's parameters.
 
     def create_policy(self, PolicyName, PolicyDocument, Path="/", Description=None, Tags=()):
-        from .iam import unique_id
-
         arn = f"arn:aws:iam::{self.account.id}:policy{Path}{PolicyName}"
         names = {policy["PolicyName"].lower() for policy in self.records.all("IamPolicy")}
         if PolicyName.lower() in names:
@@ -299,3 +299,8 @@ def _aws_managed(name, entry):
         "UpdateDate": datetime.fromisoformat(entry["UpdateDate"]),
         "_Versions": {entry["DefaultVersionId"]: version},  # of the older ones nothing is known here
     }
+
+
+def unique_id(prefix):
+    """Return a new identifier as IAM makes them, e.g. AROA and 17 letters and digits."""
+    return prefix + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(17))
