@@ -124,7 +124,7 @@ def test_a_dead_account_says_so_and_the_first_cell_brings_it_back(clone):
     began = time.monotonic()
     with pytest.raises(session.NotRunning, match=r"is not running any more\. Run the first cell again"):
         sts.get_caller_identity()
-    assert time.monotonic() - began < 2, "botocore does not try again and again"
+    assert time.monotonic() - began < 5, "botocore does not try again and again"
     session.begin()
     assert sts.get_caller_identity()["Account"] == "000000000000"
 
