@@ -29,9 +29,7 @@ def everything(course):
         batch = {"Objects": [{"Key": key} for key in keys[at : at + 1000]], "Quiet": True}
         boto3.client("s3").delete_objects(Bucket=course.bucket, Delete=batch)
     if keys:
-        went.append(
-            f"the learner's objects in s3://{course.bucket}: deleted"
-        )  # not counted, for the SDK uploads caches too
+        went.append(f"the learner's objects in s3://{course.bucket}: deleted")  # uncounted: the SDK uploads caches too
     print("\n".join(went or ["There was nothing to delete."]))
     if belongings.jobs(course):
         print(

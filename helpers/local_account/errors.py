@@ -26,18 +26,6 @@ class ResourceInUse(AwsError):
     code = "ResourceInUse"
 
 
-class ResourceNotFound(AwsError):
-    """The thing does not exist, for the few operations that say so by this code."""
-
-    code = "ResourceNotFound"
-
-
-class AccessDenied(AwsError):
-    """The caller may not do this."""
-
-    code, status = "AccessDeniedException", 403
-
-
 class NotHere(AwsError):
     """AWS has this operation; the local account does not, and says so."""
 

@@ -19,12 +19,16 @@ def find(account, kind, region, name):
     return record
 
 
-def create(account, kind, region, request, **members):
-    """Write the record of a new resource: what was asked for, and what the account knows of it."""
+def refuse_taken(account, kind, region, request):
+    """Raise what AWS answers when the name of a new resource is taken."""
     name = request[kind.key]
     if account.records.get(kind.name, region, name) is not None:
         raise AwsError(kind.message(kind.taken, region, name), kind.taken_code)
-    now = account.clock.now()
+
+
+def create(account, kind, region, request, **members):
+    """Write the record of a new resource, whose name is free: what was asked for, and what the account knows of it."""
+    name, now = request[kind.key], account.clock.now()
     record = {key: value for key, value in request.items() if key != "Tags"}
     record |= {kind.arn_member: kind.arn(region, name), "CreationTime": now, "LastModifiedTime": now}
     record |= {"_Region": region, "_Tags": _tagged([], request.get("Tags", []))}

@@ -108,14 +108,13 @@ def serve(folder, port, region, idle):
     door = Door(account)
     config = uvicorn.Config(
         door, http="httptools", lifespan="off", access_log=False, log_level="warning", timeout_keep_alive=75,
-        timeout_graceful_shutdown=2, server_header=False, h11_max_incomplete_event_size=None,
+        timeout_graceful_shutdown=2, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None
 
     async def run():
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal anew at its end: that kills nobody
             loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
         account.recover()
         watch = asyncio.create_task(_leave_when_idle(server, door, idle))

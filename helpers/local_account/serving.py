@@ -11,14 +11,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from .account import REGION, ROLE_ARN
 from .connection import environment, forgotten
 
 FOLDER = "COURSE_ACCOUNT_FOLDER"  # the variable that names another account for notebooks than the one of this clone
-REGION = "us-east-1"
 IDLE = 12 * 3600  # seconds without a request after which a server leaves by itself
 READY = 20  # seconds that a server may take to answer before we say that it does not
 DEFAULTS = Path(__file__).parent.parent / "sdk_defaults.yaml"
-ROLE_ARN = "arn:aws:iam::000000000000:role/SageMakerCourseRole"  # account.ROLE_ARN, which is costly to import here
 
 
 class NotServed(Exception):

@@ -51,7 +51,7 @@ def perform(account, region, name, request):
 
 def create_training_job(account, region, request):
     """Check what can be known before a job starts, then start it."""
-    _refuse_taken(account, TRAINING, region, request)
+    lifecycle.refuse_taken(account, TRAINING, region, request)
     _refuse_role(account, request["RoleArn"])
     account.training.refuse(request, region)
     record = lifecycle.create(account, TRAINING, region, request, **account.training.first(request))
@@ -83,7 +83,7 @@ def delete_training_job(account, region, request):
 
 def create_model(account, region, request):
     """Write a model down: an image, the place of its artifact, a role."""
-    _refuse_taken(account, MODEL, region, request)
+    lifecycle.refuse_taken(account, MODEL, region, request)
     if "ExecutionRoleArn" in request:
         _refuse_role(account, request["ExecutionRoleArn"])
     account.hosting.refuse_model(request)
@@ -92,7 +92,7 @@ def create_model(account, region, request):
 
 def create_endpoint_config(account, region, request):
     """Write an endpoint configuration down: which models on which machines."""
-    _refuse_taken(account, CONFIG, region, request)
+    lifecycle.refuse_taken(account, CONFIG, region, request)
     for variant in request["ProductionVariants"]:
         if "ModelName" in variant:
             lifecycle.find(account, MODEL, region, variant["ModelName"])
@@ -102,7 +102,7 @@ def create_endpoint_config(account, region, request):
 
 def create_endpoint(account, region, request):
     """Start the machines of an endpoint."""
-    _refuse_taken(account, ENDPOINT, region, request)
+    lifecycle.refuse_taken(account, ENDPOINT, region, request)
     _config(account, region, request)
     account.hosting.refuse_endpoint(request)
     record = lifecycle.create(account, ENDPOINT, region, request)
@@ -202,11 +202,6 @@ async def _held(account, region, name, parameters, answer):
         yield _written(answer)
 
     return StreamingResponse(body(), headers=_headers(), media_type="application/x-amz-json-1.1")
-
-
-def _refuse_taken(account, kind, region, request):
-    if account.records.get(kind.name, region, request[kind.key]) is not None:
-        raise AwsError(kind.message(kind.taken, region, request[kind.key]), kind.taken_code)
 
 
 def _refuse_in_progress(record):
