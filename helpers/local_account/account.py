@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .changes import Changes
 from .clock import Clock
+from .machines import sweep
 from .records import Records
 
 ACCOUNT_ID = "000000000000"  # twelve zeros: whoever sees them in an ARN knows that this is the local account
@@ -51,6 +52,7 @@ class Account:
         self.metrics = Metrics(self)
         self.training = Training(self)
         self.hosting = Hosting(self)
+        self.runners = {"TrainingJobs": self.training, "Endpoints": self.hosting}  # what runs programs, by their names
 
     @property
     def url(self):
@@ -59,13 +61,20 @@ class Account:
 
     def recover(self):
         """Set right what a sudden death left behind; called once, before the first request is served."""
-        self.training.recover()
-        self.hosting.recover()
+        sweep(self)
+        for runner in self.runners.values():
+            runner.recover()
+        self.clock.start()
+
+    def is_busy(self):
+        """Tell whether something runs that comes to an end by itself, which nobody should cut off."""
+        return any(runner.running() for name, runner in self.runners.items() if name.endswith("Jobs"))
 
     def close(self):
         """End everything that the account started, then let go of the folder."""
-        self.training.close()
-        self.hosting.close()
+        self.clock.close()
+        for runner in self.runners.values():
+            runner.close()
         self.logs.close()
         self.records.close()
         self.held.close()

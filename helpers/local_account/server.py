@@ -144,5 +144,5 @@ async def _announce(server, account):
 async def _leave_when_idle(server, door, idle):
     while not server.should_exit:
         await asyncio.sleep(min(idle, 5))
-        if time.monotonic() - door.heard > idle and not door.account.training.running():
+        if time.monotonic() - door.heard > idle and not door.account.is_busy():
             server.should_exit = True

@@ -1,23 +1,18 @@
 """A training job: machines get data and a program, the program runs, the model goes to S3, the machines are gone."""
 
 import json
-import queue
-import sys
-import threading
 import time
-import traceback
 
 from .. import images
-from ..machines import Machine, addresses, sweep
+from ..machines import Machine, addresses
 from . import artifacts, channels, training_limits
-from .failure import Failure, algorithm_error, client_error
+from .failure import Failure, client_error
+from .job import Job, Jobs
 from .start import command, install, program
 from .training_metrics import Metrics, of_xgboost, shown
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-GRACE = 120  # seconds between SIGTERM and SIGKILL
 DAY = 24 * 3600  # seconds; MaxRuntimeInSeconds where none is given
-CUT_OFF = "The local account was stopped while this job ran."
 FINISHED = ("Completed", "Failed", "Stopped")
 
 # The message of a status changes while it lasts; the last one stays in SecondaryStatusTransitions.
@@ -35,99 +30,15 @@ STOPPED = ("Stopped", "Training job stopped")
 EXCEEDED = ("MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided")
 
 
-class Training:
-    """The training jobs of an account: each runs in a thread of its own, and tells in its record how far it is."""
-
-    def __init__(self, account):
-        self.account, self.jobs = account, {}
-
-    def refuse(self, request, region=None):
-        """Raise if a request cannot work, or asks for what the local account cannot honour."""
-        training_limits.check(request)
-        for channel in request.get("InputDataConfig", []):
-            uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-            channels.require(self.account, region or self.account.region, request["RoleArn"], uri)
-
-    def first(self, request):
-        """Return what the record of a new job says, beside what was asked for."""
-        switches = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
-        return {
-            **{switch: request.get(switch, False) for switch in switches},
-            "StoppingCondition": {"MaxRuntimeInSeconds": DAY, **request.get("StoppingCondition", {})},
-            **moved({"SecondaryStatusTransitions": []}, STARTING, self.account.clock.now()),
-        }
-
-    def start(self, record):
-        """Run the job of a new record; returns at once."""
-        job = Job(self.account, record, self.forget)
-        self.jobs[record["_Region"], record["TrainingJobName"]] = job
-        job.thread.start()
-
-    def stop(self, record):
-        """Ask a job to end, as StopTrainingJob does; its record says Stopping already."""
-        job = self.jobs.get((record["_Region"], record["TrainingJobName"]))
-        if job:
-            job.stop()
-
-    def running(self):
-        """Return the names of the jobs that have not ended."""
-        return [name for _, name in list(self.jobs)]
-
-    def recover(self):
-        """Set right what a sudden death left behind: no job of before runs any more, and its machines are removed."""
-        sweep(self.account)
-        for record in self.account.records.all("TrainingJob"):
-            if record["TrainingJobStatus"] not in FINISHED:
-                finish(self.account, record, "Failed", FAILED, FailureReason=CUT_OFF)
-
-    def close(self):
-        """End every job, since the account is stopped."""
-        jobs = list(self.jobs.values())
-        for job in jobs:
-            job.cut_off()
-        for job in jobs:
-            job.thread.join(10)
-
-    def forget(self, job):
-        """Let go of a job that has ended."""
-        self.jobs.pop((job.region, job.name), None)
-
-
-class Job:
+class TrainingJob(Job):
     """One run of a training job, from the first machine to the last file."""
 
-    def __init__(self, account, record, ended):
-        self.account, self.request, self.ended = account, record, ended
-        self.name, self.region = record["TrainingJobName"], record["_Region"]
-        self.machines, self.processes, self.checkpoints, self.logs = [], {}, [], []
-        self.events = queue.Queue()  # ("ended", host, exit code), ("stop",), ("cut off",)
-        self.asked = None  # "stop" or "cut off", as soon as somebody wants the end
-        self.stopping = self.exceeded = self.gone = False  # why the program is being ended
-        self.began = 0.0
-        self.metrics = Metrics(account, self.region, self.name, self.definitions())
-        self.thread = threading.Thread(target=self.run, name=f"training-{self.name}", daemon=True)
+    kind = "TrainingJob"
 
-    def run(self):
-        """Run the job to its end, whatever happens."""
-        outcome, reason = "Completed", None
-        try:
-            self.work()
-        except Failure as failure:
-            outcome, reason = "Failed", str(failure)
-        except Exception as error:
-            traceback.print_exc(file=sys.stderr)
-            outcome, reason = (
-                "Failed",
-                f"InternalServerError: the local account failed: {type(error).__name__}: {error}",
-            )
-        try:
-            self.release()
-        except Exception:
-            traceback.print_exc(file=sys.stderr)
-        try:
-            self.finish(outcome, reason)
-        finally:
-            self.ended(self)
+    def __init__(self, account, record, ended):
+        super().__init__(account, record, ended)
+        self.checkpoints, self.began, self.kept = [], 0.0, False
+        self.metrics = Metrics(account, self.region, self.name, self.definitions())
 
     def work(self):
         """Do what SageMaker does for a training job, in its order."""
@@ -224,7 +135,6 @@ class Job:
     def train(self):
         """Run the program on every machine until all have ended; return the failure of the first to fail, if any."""
         self.heed_stop()
-        limit, deadline = self.began + self.request["StoppingCondition"]["MaxRuntimeInSeconds"], None
         epoch = int(self.account.clock.now().timestamp())
         for host, machine in zip(self.hosts, self.machines, strict=True):
             log = self.account.logs.open(LOG_GROUP, f"{self.name}/{host}-{epoch}", self.region)
@@ -235,32 +145,8 @@ class Job:
                 on_line=lambda line, log=log: self.hear(log, shown(line)),
                 on_end=lambda code, host=host: self.events.put(("ended", host, code)),
             )
-        failure, left = None, set(self.hosts)
-        while left:
-            until = deadline if self.stopping or self.exceeded else limit
-            try:
-                event, *facts = self.events.get(timeout=max(0, until - time.monotonic()) if until else None)
-            except queue.Empty:
-                event, facts = "late", []
-            match event:
-                case "ended":
-                    host, code = facts
-                    left.discard(host)
-                    if code != 0 and not (self.stopping or self.exceeded or self.gone or failure):
-                        failure = algorithm_error(self.machines[self.hosts.index(host)], code)
-                        self.kill()  # a job fails with its first host
-                case "stop" | "late" if not (self.stopping or self.exceeded):
-                    self.stopping, self.exceeded = event == "stop", event == "late"
-                    deadline = time.monotonic() + GRACE
-                    for process in self.processes.values():
-                        process.terminate()
-                case "late":
-                    deadline = None
-                    self.kill()
-                case "cut off":
-                    self.gone = True
-                    self.kill()
-        return failure
+        limit = self.request["StoppingCondition"]["MaxRuntimeInSeconds"]
+        return self.await_programs(self.began + limit - time.monotonic())
 
     def upload(self, failure):
         """Send what the program has left; the model of a program that failed is not kept."""
@@ -268,61 +154,38 @@ class Job:
             sync.end()
         if not failure:
             artifacts.upload(self.account, self.request, self.machines, "/opt/ml/model", "model")
+            self.kept = True
         artifacts.upload(self.account, self.request, self.machines, "/opt/ml/output/data", "output")
 
     def release(self):
         """End and remove what there still is of the job."""
-        self.kill()
-        for process in self.processes.values():
-            process.wait()
         for sync in self.checkpoints:
             sync.ended.set()
-        for log in self.logs:
-            log.close()
-        for machine in self.machines:
-            machine.remove()
+        super().release()
 
     def finish(self, outcome, reason):
-        """Write the end of the job into its record; a job that was to stop is Stopped, however it ended."""
-        with self.account.records.lock:
-            record = self.account.records.get("TrainingJob", self.region, self.name)
-            if record is None:
-                return
-            members = {"FinalMetricDataList": self.metrics.final() or None}
-            if outcome == "Completed":
-                members["ModelArtifacts"] = {"S3ModelArtifacts": artifacts.model_uri(self.request)}
-            if self.gone:
-                finish(self.account, record, "Failed", FAILED, FailureReason=CUT_OFF, **members)
-            elif record["TrainingJobStatus"] == "Stopping":
-                finish(self.account, record, "Stopped", STOPPED, **members)
-            elif outcome == "Failed":
-                finish(self.account, record, "Failed", FAILED, FailureReason=reason, **members)
-            elif self.exceeded:
-                finish(self.account, record, "Stopped", EXCEEDED, **members)
-            else:
-                finish(self.account, record, "Completed", COMPLETED, **members)
+        """Write the end of the job into its record, with its metrics and where its model is."""
+        members = {"FinalMetricDataList": self.metrics.final() or None}
+        if self.kept:  # of a job that was stopped, too
+            members["ModelArtifacts"] = {"S3ModelArtifacts": artifacts.model_uri(self.request)}
+        status = {"Completed": COMPLETED, "Stopped": EXCEEDED if self.exceeded else STOPPED}.get(outcome, FAILED)
+        self.end(self.account, self.request, outcome, reason, status, **members)
 
     def stop(self):
         """End the program: SIGTERM, and SIGKILL when it has had its time."""
         self.say(STOPPING)
-        self.asked = self.asked or "stop"
-        self.events.put(("stop",))
+        super().stop()
 
-    def cut_off(self):
-        """End the program at once, since the account ends."""
-        self.asked = "cut off"
-        self.events.put(("cut off",))
-
-    def heed_stop(self):
-        """Leave early if the job is to end before its program has begun."""
-        if self.asked:
-            self.gone = self.asked == "cut off"
-            raise Failure("The job was stopped.")
-
-    def kill(self):
-        """End every program of the job."""
-        for process in self.processes.values():
-            process.kill()
+    @classmethod
+    def ended(cls, record, now, status=FAILED):
+        """Return the members of a record that tell when the job ended, and for how long it is billed."""
+        members = moved(record, status, now)
+        members["SecondaryStatusTransitions"][-1]["EndTime"] = now
+        members["TrainingEndTime"] = now
+        if "TrainingStartTime" in record:
+            seconds = int(-(-(now - record["TrainingStartTime"]).total_seconds() // 1))  # a second begun is a second
+            members |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+        return members
 
     def hear(self, log, line):
         """Take a line of a program's output."""
@@ -332,7 +195,7 @@ class Job:
     def say(self, status, **members):
         """Write into the record how far the job is."""
         with self.account.records.lock:
-            record = self.account.records.get("TrainingJob", self.region, self.name)
+            record = self.record()
             if record and record["TrainingJobStatus"] not in FINISHED:
                 if record["TrainingJobStatus"] == "Stopping":
                     status = STOPPING
@@ -358,6 +221,28 @@ class Job:
         return asked + (of_xgboost() if program(self.request) == "xgboost_algorithm" else [])
 
 
+class Training(Jobs):
+    """The training jobs of an account."""
+
+    job = TrainingJob
+
+    def refuse(self, request, region=None):
+        """Raise if a request cannot work, or asks for what the local account cannot honour."""
+        training_limits.check(request)
+        for channel in request.get("InputDataConfig", []):
+            uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+            channels.require(self.account, region or self.account.region, request["RoleArn"], uri)
+
+    def first(self, request):
+        """Return what the record of a new job says, beside what was asked for."""
+        switches = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
+        return {
+            **{switch: request.get(switch, False) for switch in switches},
+            "StoppingCondition": {"MaxRuntimeInSeconds": DAY, **request.get("StoppingCondition", {})},
+            **moved({"SecondaryStatusTransitions": []}, STARTING, self.account.clock.now()),
+        }
+
+
 def moved(record, status, now):
     """Return the members of a record that say its secondary status: the old one ends where the new one begins."""
     name, message = status
@@ -367,22 +252,6 @@ def moved(record, status, now):
     entry = {"Status": name, "StartTime": now, "StatusMessage": message}
     ended = [{**last, "EndTime": now}] if last else []
     return {"SecondaryStatus": name, "SecondaryStatusTransitions": [*before, *ended, entry]}
-
-
-def finish(account, record, outcome, status, **members):
-    """Write the final status of a job, with its times, unless it has one."""
-    with account.records.lock:
-        record = account.records.get("TrainingJob", record["_Region"], record["TrainingJobName"])
-        if record is None or record["TrainingJobStatus"] in FINISHED:
-            return
-        now = account.clock.now()
-        members |= moved(record, status, now) | {"TrainingJobStatus": outcome, "LastModifiedTime": now}
-        members["SecondaryStatusTransitions"][-1]["EndTime"] = now
-        members["TrainingEndTime"] = now
-        if "TrainingStartTime" in record:
-            seconds = int(-(-(now - record["TrainingStartTime"]).total_seconds() // 1))  # a second begun is a second
-            members |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
-        account.records.change("TrainingJob", record["_Region"], record["TrainingJobName"], **members)
 
 
 def write(machine, name, content):

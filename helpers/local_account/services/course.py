@@ -34,8 +34,7 @@ async def status(request, account):
         "Url": account.url,
         "Region": account.region,
         "Time": account.clock.now().isoformat(),
-        "TrainingJobs": account.training.running(),
-        "Endpoints": account.hosting.running(),
+        **{name: runner.running() for name, runner in account.runners.items()},
     }
 
 
