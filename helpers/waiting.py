@@ -2,22 +2,29 @@
 
 On AWS a job takes minutes, and the SDK looks at it every 5 to 30 seconds. Here a job takes seconds, and most of the
 time would be slept away. A sleep that the SDK asks for lasts as long as it says, unless the account announces a change;
-nothing else of the waiting changes, and every other sleep is left alone. boto3's waiters, which count their looks, need
-none of this: the account holds its answer to a waiter until there is something to say.
+nothing else of the waiting changes, and every other sleep is left alone. boto3's waiters count their looks: here they
+look more often, and give up after the same time. SageMaker's need not even that, since the account holds its answer to
+a waiter until there is something to say.
 """
 
+import functools
+import math
 import sys
 import threading
 import time
 from http.client import HTTPException
+
+from botocore.waiter import Waiter
 
 from .local_account.client import ask
 
 SDK = "sagemaker."  # the modules whose sleeps are waits for a change of status
 PAUSE = 0.05  # seconds of a sleep at least: 20 looks a second at most
 HELD = 20  # seconds that one question for news is held
+LOOK = 0.5  # seconds at most between two looks of boto3's waiters
 
 _sleep = getattr(time.sleep, "original", time.sleep)
+_wait = getattr(Waiter.wait, "original", Waiter.wait)
 
 
 class News:
@@ -46,6 +53,22 @@ class News:
         return ask(self.variables, "/changes", timeout=seconds + 10, since=since, seconds=seconds)["Count"]
 
 
+def often(wait):
+    """Return botocore's Waiter.wait with more looks in the same time, by its own rhythm or by the caller's."""
+
+    @functools.wraps(wait)
+    def waiting(self, **parameters):
+        config = {"Delay": self.config.delay, "MaxAttempts": self.config.max_attempts}
+        config |= parameters.pop("WaiterConfig", {})
+        if config["Delay"] > LOOK:
+            total = config["Delay"] * (config["MaxAttempts"] - 1)  # there is no sleep after the last look
+            config |= {"Delay": LOOK, "MaxAttempts": math.ceil(total / LOOK) + 1}
+        return wait(self, **parameters, WaiterConfig=config)
+
+    waiting.original = wait
+    return waiting
+
+
 def end_early(variables):
     """Let the waits of AWS's code end with the news of the account whose client has these `variables`."""
     news = News(variables)
@@ -56,8 +79,9 @@ def end_early(variables):
 
     sleep.original = _sleep
     time.sleep = sleep
+    Waiter.wait = often(_wait)
 
 
 def last_as_long_as_asked():
     """Undo `end_early`."""
-    time.sleep = _sleep
+    time.sleep, Waiter.wait = _sleep, _wait

@@ -1,13 +1,15 @@
-"""The SDK's sleeps end with the work; every other sleep lasts as long as it says."""
+"""The SDK's sleeps and boto3's waiters end with the work; every other sleep lasts as long as it says."""
 
 import threading
 import time
 
 import boto3
 import pytest
+from botocore.exceptions import WaiterError
+from botocore.waiter import Waiter
 
 from endpoints import XGBOOST
-from helpers import session
+from helpers import session, waiting
 from things import job
 
 SLEEPER = "import time\ndef sleep(seconds):\n    time.sleep(seconds)\n"
@@ -82,9 +84,50 @@ def test_a_wait_on_a_dead_account_ends_in_time(course, sdk, account):
     assert took(sdk, 1) < 15
 
 
-def test_afterwards_sleep_is_what_it_was(course):
+def test_afterwards_sleeps_and_waiters_are_what_they_were(course):
     session.end()
     assert not hasattr(time.sleep, "original")
+    assert not hasattr(Waiter.wait, "original")
+
+
+def test_a_waiter_returns_within_a_second_of_what_it_waits_for(course):
+    s3, put = boto3.client("s3"), []
+    s3.create_bucket(Bucket="course")
+
+    def arrive():
+        s3.put_object(Bucket="course", Key="late", Body=b"")
+        put.append(time.monotonic())
+
+    threading.Timer(2, arrive).start()
+    s3.get_waiter("object_exists").wait(Bucket="course", Key="late")  # which would look every 5 seconds
+    assert time.monotonic() - put[0] < 1
+
+
+@pytest.mark.parametrize(
+    "config, looks",
+    [
+        (None, {"Delay": 0.5, "MaxAttempts": 191}),  # 5 seconds after each of 20 looks but the last: 95 seconds
+        ({"Delay": 2, "MaxAttempts": 3}, {"Delay": 0.5, "MaxAttempts": 9}),
+        ({"Delay": 7, "MaxAttempts": 1}, {"Delay": 0.5, "MaxAttempts": 1}),
+        ({"Delay": 0.1, "MaxAttempts": 7}, {"Delay": 0.1, "MaxAttempts": 7}),
+    ],
+)
+def test_a_waiter_looks_more_often_and_gives_up_after_the_same_time(config, looks):
+    asked = []
+    waiter = boto3.client("s3", region_name="us-east-1").get_waiter("object_exists")
+    waiting.often(lambda self, **parameters: asked.append(parameters))(
+        waiter, Key="never", **({"WaiterConfig": config} if config else {})
+    )
+    assert asked == [{"Key": "never", "WaiterConfig": looks}]
+
+
+def test_a_waiter_gives_up_after_the_time_that_its_caller_set(course):
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="course")
+    began = time.monotonic()
+    with pytest.raises(WaiterError, match="Max attempts exceeded"):
+        s3.get_waiter("object_exists").wait(Bucket="course", Key="never", WaiterConfig={"Delay": 1, "MaxAttempts": 3})
+    assert 2 <= time.monotonic() - began < 15
 
 
 def test_the_sdk_returns_when_a_job_ends_and_not_at_its_next_look(course):
