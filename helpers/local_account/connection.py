@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 HOST_HEADER = "X-Course-Host"  # the host that the client meant, for its signature and for buckets named in a host
+# Over plain HTTP, botocore signs the hash of all that it uploads, and both sides compute it. Over HTTPS, as to AWS, it
+# does not, and leaves the body to its checksum. With this setting uploads to the account have the form of those to AWS.
+CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "aws_config")
 FORGOTTEN = ("AWS_", "BOTO_", "SAGEMAKER_ROLE")  # variables that could lead a client, or the SDK, to a real account
 
 
@@ -27,7 +30,7 @@ def environment(url, keys, region, role_arn, defaults=None):
         "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
         "AWS_SESSION_TOKEN": keys["SessionToken"],
-        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_CONFIG_FILE": CONFIG,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAGEMAKER_ROLE_ARN": role_arn,

@@ -101,13 +101,15 @@ def serve(folder, port, region, idle):
     """
     import uvicorn
 
+    from .bypass import Protocol
+
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY by it
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
     account = Account(folder, listening.getsockname()[1], region)
     door = Door(account)
     config = uvicorn.Config(
-        door, http="httptools", lifespan="off", access_log=False, log_level="warning", timeout_keep_alive=75,
+        door, http=Protocol, lifespan="off", access_log=False, log_level="warning", timeout_keep_alive=75,
         timeout_graceful_shutdown=2, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)

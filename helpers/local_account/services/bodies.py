@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 
+from .. import bypass
 from ..errors import LocalLimit
 from . import checksums
 from .objects import PIECE
@@ -35,8 +36,10 @@ def promised(headers):
     return found
 
 
-async def receive(request, headers, objects, algorithms=()):
+async def receive(request, headers, objects, algorithms=(), begin=None):
     """Return the Arrival that holds a request's body, compared with every hash and length that the request promised.
+
+    `begin` makes the Arrival, if it is not to be a file of its own.
 
     The signature of each chunk (STREAMING-AWS4-HMAC-SHA256-PAYLOAD) is not looked at: nothing lies between the client
     and this process that could change a chunk, and the request's own signature was verified.
@@ -46,10 +49,15 @@ async def receive(request, headers, objects, algorithms=()):
     payload = headers.get("x-amz-content-sha256", "")
     hashed = {"SHA256"} if len(payload) == 64 else set()
     md5 = _md5(headers)
-    arrival = objects.arrival(*(hashed | set(checksum) | set(algorithms)))
+    arrival = (begin or objects.arrival)(*(hashed | set(checksum) | set(algorithms)))
     trailers = {}
     try:
-        await _write(pieces(request, headers, trailers), arrival, objects.threads)
+        plain = not in_chunks(headers) and request.headers.get("content-length") == str(size)
+        connection = bypass.of(request) if plain and size >= bypass.LARGE else None
+        if connection:
+            await connection.read_body(size, arrival.write, objects.threads)
+        else:
+            await _write(pieces(request, headers, trailers), arrival, objects.threads)
         if arrival.size != size:
             raise S3Error("IncompleteBody")
         if md5 and arrival.md5.digest() != md5:
@@ -81,6 +89,11 @@ async def document(request, headers, objects, required):
         return arrival.path.read_bytes()
 
 
+def in_chunks(headers):
+    """Tell whether a body comes as aws-chunked, with frames around its data."""
+    return headers.get("x-amz-content-sha256", "").startswith("STREAMING-")
+
+
 def expected_size(headers):
     """Return how many bytes the body shall hold, once unwrapped."""
     size = headers.get("x-amz-decoded-content-length") or headers.get("content-length")
@@ -93,7 +106,7 @@ def expected_size(headers):
 
 async def pieces(request, headers, trailers):
     """Yield the body piece by piece; where it came in chunks, without their frames, and with `trailers` filled."""
-    if not headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
+    if not in_chunks(headers):
         async for piece in request.stream():
             yield piece
         return

@@ -179,9 +179,9 @@ class Objects:
                 self._remove(arrived, place)
             self.database.execute("DELETE FROM s3_leaving")
 
-    def arrival(self, *algorithms):
-        """Return a new file for data to arrive in, which computes these checksums on the way."""
-        return Arrival(self.arrivals, algorithms)
+    def arrival(self, *algorithms, name=None, start=0):
+        """Return a file for data to arrive in, a new one unless named, which computes these checksums on the way."""
+        return Arrival(self.arrivals, algorithms, name, start)
 
     def keep(self, bucket, key, arrival, about, check=lambda current: None, also=lambda: None):
         """Make what arrived the object of this key, and return what is known of it.
@@ -315,14 +315,18 @@ class Objects:
 
 
 class Arrival:
-    """Data on its way in: a file under s3/.arrived and the digests of what was written; gone at the end unless kept."""
+    """Data on its way in: a file under s3/.arrived and the digests of what was written; gone at the end unless kept.
 
-    def __init__(self, folder, algorithms=()):
-        self.name, self.size, self.kept, self.checksums = secrets.token_hex(16), 0, False, {}
-        self.path = folder / self.name
+    With a `name` the file is there already, others write to it too, and this data is to begin at `start`.
+    """
+
+    def __init__(self, folder, algorithms=(), name=None, start=0):
+        self.name, self.size, self.checksums = name or secrets.token_hex(16), 0, {}
+        self.path, self.kept = folder / self.name, name is not None
         self.md5 = hashlib.md5(usedforsecurity=False)
         self.digests = {algorithm: checksums.new(algorithm) for algorithm in algorithms}
-        self.file = open(self.path, "xb", buffering=0)
+        self.file = open(self.path, "r+b" if name else "xb", buffering=0)
+        self.file.seek(start)
 
     def write(self, *pieces):
         """Write pieces of data to the file."""

@@ -44,7 +44,12 @@ async def UploadPart(call, Bucket, Key, UploadId, PartNumber):
         if algorithms and given not in algorithms:
             types = f"expected checksum Type: {algorithms[0].lower()}, actual checksum Type: {given.lower()}"
             raise S3Error("InvalidRequest", f"Checksum Type mismatch occurred, {types}")
-    with await bodies.receive(call.request, call.headers, call.objects, algorithms) as arrival:
+
+    def begin(*algorithms):
+        length = call.request.headers.get("content-length")  # more bytes than these cannot come
+        return call.objects.uploads.arrival(Bucket, Key, UploadId, PartNumber, int(length or 0), algorithms)
+
+    with await bodies.receive(call.request, call.headers, call.objects, algorithms, begin) as arrival:
         part = call.objects.uploads.keep(Bucket, Key, upload, PartNumber, arrival)
     return {"ETag": part["ETag"], **arrival.checksums, "ServerSideEncryption": upload.get("ServerSideEncryption")}
 

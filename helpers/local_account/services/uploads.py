@@ -1,4 +1,4 @@
-"""Multipart uploads: parts arrive in any order, each in a file of its own, until they are completed to one object."""
+"""Multipart uploads: parts arrive in any order, if they can at their places in one file, and become one object."""
 
 import base64
 import hashlib
@@ -11,6 +11,7 @@ from . import checksums
 from .s3_errors import S3Error
 
 SMALLEST = 5 * 1024 * 1024  # bytes of a part, unless it is the last
+LARGEST = 5 * 1024**4  # bytes of an object
 
 TABLES = """
     CREATE TABLE IF NOT EXISTS s3_uploads (id TEXT PRIMARY KEY, bucket TEXT, key TEXT, initiated INTEGER, about TEXT);
@@ -21,10 +22,16 @@ TABLES = """
 
 
 class Uploads:
-    """The uploads under way; what was acknowledged of them survives a kill, as objects do."""
+    """The uploads under way; what was acknowledged of them survives a kill, as objects do.
+
+    Clients cut a file into parts of one size, but for the last. So the first part that arrives opens a file with a slot
+    of its size for every part, and when all slots are filled without a gap this file is the object. A part that does
+    not fit its slot, or comes a second time, gets a file of its own; then the object is put together by copying.
+    """
 
     def __init__(self, objects):
         self.objects, self.database, self.lock = objects, objects.database, objects.lock
+        self.slotted = {}  # by upload: the file with slots, and the numbers of the parts that went there
         with self.lock:
             self.database.executescript(TABLES)
 
@@ -59,6 +66,20 @@ class Uploads:
             for key, found, initiated, about in rows
         ]
 
+    def arrival(self, bucket, key, upload, number, size, algorithms):
+        """Return where a part of this size shall arrive: in its slot, if that is free and large enough, or alone."""
+        with self.lock:
+            self.get(bucket, key, upload)
+            if upload not in self.slotted and size >= SMALLEST:
+                name = f"{secrets.token_hex(16)}-{size}"
+                (self.objects.arrivals / name).touch()
+                self.slotted[upload] = name, set()
+            name, taken = self.slotted.get(upload, ("", ()))
+            if number in taken or not 0 < size <= slot(name) or number * slot(name) > LARGEST:
+                return self.objects.arrival(*algorithms)
+            taken.add(number)
+            return self.objects.arrival(*algorithms, name=name, start=(number - 1) * slot(name))
+
     def keep(self, bucket, key, upload, number, arrival):
         """Make what arrived a part of the upload, in place of an earlier one of the same number; return the part."""
         arrival.close()
@@ -74,7 +95,7 @@ class Uploads:
                 "INSERT OR REPLACE INTO s3_parts VALUES (?, ?, ?, ?, ?, ?, ?)", (upload["UploadId"], *row)
             )
             arrival.kept = True
-            if old:
+            if old and not slot(old[0]):
                 (self.objects.arrivals / old[0]).unlink(missing_ok=True)
         return _part(row)
 
@@ -121,29 +142,30 @@ class Uploads:
     def complete(self, bucket, key, parts, about, check=lambda current: None):
         """Make one object of the parts and return what is known of it; `check` may refuse what is there now."""
         number = about["UploadId"]
+        with self.lock:
+            if self._filled(number, parts):
+                with self.objects.arrival(name=parts[0]["Arrived"]) as arrival:
+                    arrival.size = sum(part["Size"] for part in parts)
+                    return self._keep(bucket, key, arrival, about, check)
         with self.objects.arrival() as arrival:
             try:
                 for part in parts:
                     with open(self._file(part), "rb", buffering=0) as source:
-                        append(source, arrival.file)
+                        source.seek((part["PartNumber"] - 1) * slot(part["Arrived"]))
+                        append(source, arrival.file, part["Size"])
                     arrival.size += part["Size"]
             except FileNotFoundError:  # meanwhile the upload was aborted or completed, or the part came again
                 self.get(bucket, key, number)
                 raise S3Error("InvalidPart", UploadId=number) from None
-            with self.lock:
-                self.get(bucket, key, number)
-                files = [self._file(part) for part in self.parts(number)]
-                known = self.objects.keep(bucket, key, arrival, about, check, also=lambda: self._drop(number))
-        for file in files:
-            file.unlink(missing_ok=True)
-        return known
+            return self._keep(bucket, key, arrival, about, check)
 
     def abort(self, bucket, key, number):
         """End an upload and remove its parts."""
         with self.objects.transaction():
             self.get(bucket, key, number)
-            files = [self._file(part) for part in self.parts(number)]
+            files = self._files(number)
             self._drop(number)
+            self.slotted.pop(number, None)
         for file in files:
             file.unlink(missing_ok=True)
 
@@ -156,8 +178,32 @@ class Uploads:
         """Say whether a file under s3/.arrived is a part of an upload."""
         return self.database.execute("SELECT 1 FROM s3_parts WHERE arrived = ?", (arrived,)).fetchone() is not None
 
+    def _filled(self, number, parts):
+        """Tell whether the file with slots holds exactly these parts, without a gap, and nobody writes to it."""
+        name, taken = self.slotted.get(number, (None, ()))
+        return (
+            all(part["Arrived"] == name for part in parts)
+            and sorted(taken) == [part["PartNumber"] for part in parts] == list(range(1, len(parts) + 1))
+            and all(part["Size"] == slot(name) for part in parts[:-1])
+        )
+
+    def _keep(self, bucket, key, arrival, about, check):
+        number = about["UploadId"]
+        with self.lock:
+            self.get(bucket, key, number)
+            files = self._files(number) - {arrival.path}
+            known = self.objects.keep(bucket, key, arrival, about, check, also=lambda: self._drop(number))
+            self.slotted.pop(number, None)
+        for file in files:
+            file.unlink(missing_ok=True)
+        return known
+
     def _file(self, part):
         return self.objects.arrivals / part["Arrived"]
+
+    def _files(self, number):
+        slotted = [self.objects.arrivals / self.slotted[number][0]] if number in self.slotted else []
+        return {*slotted, *(self._file(part) for part in self.parts(number))}
 
     def _drop(self, number):
         self.database.execute("DELETE FROM s3_uploads WHERE id = ?", (number,))
@@ -178,16 +224,22 @@ def checksum_of(parts, algorithm, kind):
     return checksums.text(checksums.joined(algorithm, zip(digests, (part["Size"] for part in parts), strict=True)))
 
 
-def append(source, target):
-    """Append an open file to another; Linux does it without showing the data to this process."""
+def slot(name):
+    """Return the size of the slots of a file with slots, which its name tells, or 0 for another file."""
+    return int(name.partition("-")[2] or 0)
+
+
+def append(source, target, size):
+    """Append bytes of an open file to another; Linux does it without showing the data to this process."""
     if hasattr(os, "copy_file_range"):
         try:
-            while os.copy_file_range(source.fileno(), target.fileno(), 1 << 30):
-                pass
+            while size and (count := os.copy_file_range(source.fileno(), target.fileno(), size)):
+                size -= count
             return
         except OSError:  # a file system that cannot; what it did copy counts, as both files stand behind it now
             pass
-    while piece := source.read(1 << 20):
+    while size and (piece := source.read(min(size, 1 << 20))):
+        size -= len(piece)
         while piece:
             piece = memoryview(piece)[target.write(piece) :]
 
