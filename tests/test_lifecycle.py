@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from helpers.local_account import shapes
-from helpers.local_account.kinds import KINDS, kind_of_arn
+from helpers.local_account.kinds import BY_NAME, KINDS, kind_of_arn
 
 ROLE = "arn:aws:iam::000000000000:role/SageMakerCourseRole"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
@@ -20,6 +20,14 @@ EXAMPLES = {
         },
         "OutputDataConfig": {"S3OutputPath": "s3://course/models"},
         "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    },
+    "ProcessingJob": {
+        "RoleArn": ROLE,
+        "AppSpecification": {"ImageUri": IMAGE, "ContainerEntrypoint": ["python3", "-c", "print('processed')"]},
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
+        },
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},
     },
     "Model": {
@@ -85,9 +93,7 @@ def test_a_second_one_of_the_same_name_is_refused(sagemaker, kind):
     with pytest.raises(ClientError) as refused:
         create(sagemaker, kind, "twice")
     # contract.md's sources: sagemaker-python-sdk#101 for endpoints and configurations; ResourceInUse for jobs
-    words = (
-        "names must be unique within an AWS account" if kind.name == "TrainingJob" else "Cannot create already existing"
-    )
+    words = "must be unique within an AWS account" if kind.finished and "Job" in kind.name else "already existing"
     assert words in refused.value.response["Error"]["Message"]
     assert refused.value.response["Error"]["Code"] == kind.taken_code
 
@@ -97,17 +103,17 @@ def test_one_that_does_not_exist_is_not_found(sagemaker, kind):
     with pytest.raises(ClientError) as refused:
         call(sagemaker, f"Describe{kind.name}", **{kind.key: "nobody"})
     assert refused.value.response["Error"]["Code"] == "ValidationException"
-    words = (
-        "Requested resource not found."
-        if kind.name == "TrainingJob"
-        else f'Could not find {kind.title} "arn:aws:sagemaker:'
-    )
-    assert refused.value.response["Error"]["Message"].startswith(words)
+    words = {
+        "TrainingJob": "Requested resource not found.",
+        "ProcessingJob": "Could not find requested job with name: nobody",
+    }
+    usual = f'Could not find {kind.title} "arn:aws:sagemaker:'
+    assert refused.value.response["Error"]["Message"].startswith(words.get(kind.name, usual))
 
 
-@pytest.mark.parametrize(
-    "kind", MADE[1:], ids=lambda kind: kind.name
-)  # a job is deleted when it has ended: test_training
+@pytest.mark.parametrize(  # a job is deleted when it has ended: test_training, test_processing
+    "kind", [kind for kind in MADE if "Job" not in kind.name], ids=lambda kind: kind.name
+)
 def test_a_deleted_one_is_gone(sagemaker, kind):
     create(sagemaker, kind, "gone")
     call(sagemaker, f"Delete{kind.name}", **{kind.key: "gone"})
@@ -162,7 +168,7 @@ def _smallest(shape):
 def test_a_list_comes_in_pages_and_in_order(sagemaker):
     names = [f"paged-{number}" for number in range(7)]
     for name in names:
-        create(sagemaker, MADE[1], name)
+        create(sagemaker, BY_NAME["Model"], name)
         time.sleep(0.002)  # times have milliseconds on the wire; the order below is by time
     pages = sagemaker.get_paginator("list_models").paginate(NameContains="paged-", PaginationConfig={"PageSize": 3})
     sizes, listed = [], []
@@ -176,10 +182,10 @@ def test_a_list_comes_in_pages_and_in_order(sagemaker):
 
 
 def test_a_list_is_filtered_by_time(sagemaker):
-    create(sagemaker, MADE[1], "early")
+    create(sagemaker, BY_NAME["Model"], "early")
     time.sleep(0.01)
     between = sagemaker.describe_model(ModelName="early")["CreationTime"]
-    create(sagemaker, MADE[1], "later")
+    create(sagemaker, BY_NAME["Model"], "later")
     names = {
         model["ModelName"] for model in sagemaker.list_models(CreationTimeAfter=between, NameContains="l")["Models"]
     }
@@ -197,7 +203,7 @@ def test_a_token_that_nobody_gave_is_refused(sagemaker):
 
 
 def test_regions_do_not_see_each_other(shared_account, sagemaker):
-    create(sagemaker, MADE[1], "eastern")
+    create(sagemaker, BY_NAME["Model"], "eastern")
     western = shared_account.client("sagemaker", region="eu-west-1")
     assert western.list_models()["Models"] == []
     with pytest.raises(ClientError, match='Could not find model "arn:aws:sagemaker:eu-west-1'):

@@ -33,6 +33,7 @@ class Account:
 
     def __init__(self, folder, port, region=REGION):
         from .runners.hosting import Hosting
+        from .runners.processing import Processing
         from .runners.training import Training
         from .services.cloudwatch import Metrics
         from .services.iam import Iam
@@ -51,8 +52,13 @@ class Account:
         self.logs = Logs(self)
         self.metrics = Metrics(self)
         self.training = Training(self)
+        self.processing = Processing(self)
         self.hosting = Hosting(self)
-        self.runners = {"TrainingJobs": self.training, "Endpoints": self.hosting}  # what runs programs, by their names
+        self.runners = {  # what runs programs, by their names
+            "TrainingJobs": self.training,
+            "ProcessingJobs": self.processing,
+            "Endpoints": self.hosting,
+        }
 
     @property
     def url(self):

@@ -68,6 +68,18 @@ KINDS = [
         taken_code="ResourceInUse",
         order="Ascending",
     ),
+    Kind(
+        "ProcessingJob",
+        "processing job",
+        "ProcessingJobStatus",
+        **JOB,
+        missing="Could not find requested job with name: {name}",
+        taken=(
+            "Job name must be unique within an AWS account and region, and a job with this name already exists ({arn})"
+        ),
+        taken_code="ResourceInUse",
+        order="Ascending",
+    ),
     Kind("Model", "model"),
     Kind("EndpointConfig", "endpoint configuration"),
     Kind(
@@ -78,15 +90,6 @@ KINDS = [
         finished=("Failed", "OutOfService"),
     ),
     # The account cannot make these yet. Their lists are empty, which is the truth.
-    Kind(
-        "ProcessingJob",
-        "processing job",
-        "ProcessingJobStatus",
-        **JOB,
-        missing=NOT_FOUND,
-        order="Ascending",
-        creatable=False,
-    ),
     Kind("TransformJob", "transform job", "TransformJobStatus", **JOB, missing=NOT_FOUND, creatable=False),
     Kind(
         "HyperParameterTuningJob",

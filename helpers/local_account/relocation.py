@@ -28,13 +28,17 @@ class Relocation:
         """Return the text with the private root's paths as the container has them."""
         return self.outside.sub("/", text) if self.root in text else text
 
+    def data(self, data):
+        """Return the bytes of a text file with its paths rewritten; those of a binary file as they are."""
+        root = self.root.encode()
+        return data if b"\0" in data else self.inside_bytes.sub(lambda found: root + found[0], data)
+
     def file(self, path):
         """Rewrite the paths in a text file; leave a binary file as it is."""
-        data = Path(path).read_bytes()
-        if b"\0" in data or not self.inside_bytes.search(data):
-            return
-        root = self.root.encode()
-        Path(path).write_bytes(self.inside_bytes.sub(lambda found: root + found[0], data))
+        before = Path(path).read_bytes()
+        after = self.data(before)
+        if after != before:
+            Path(path).write_bytes(after)
 
     def tree(self, folder):
         """Rewrite the paths in every text file below a folder."""

@@ -51,6 +51,7 @@ def perform(account, region, name, request):
 
 WRITTEN = {  # operations that do more than write, read or remove a record
     **jobs.operations(BY_NAME["TrainingJob"], lambda account: account.training),
+    **jobs.operations(BY_NAME["ProcessingJob"], lambda account: account.processing),
     **models.OPERATIONS,
     **endpoints.OPERATIONS,
     "AddTags": lambda account, region, request: lifecycle.add_tags(account, request),
