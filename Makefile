@@ -23,7 +23,7 @@ RESOLVE := $(BIN)/uv pip compile -q requirements.in --universal --python-version
 SHARED  := -n 2 --dist loadfile
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test course book outputs lock check bench clean
+.PHONY: help setup lab test trust course book outputs lock check bench clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -53,6 +53,9 @@ lab: setup ## Learn: the local account and JupyterLab on the first chapter (PORT
 test: setup ## Run all tests, execute every chapter and compare its outputs with the stored ones
 	$(BIN)/python -m pytest $(SHARED)
 	$(BIN)/python -m pytest $(SHARED) --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/sanitize.cfg notebooks
+
+trust: setup ## Try to break the local account: requests of every kind, kills at every moment, thirty learners at once
+	$(BIN)/python -m pytest $(SHARED) tests/trust
 
 course: setup ## Execute every chapter from an empty account into _runs/, and say what was left behind
 	@$(BIN)/course run

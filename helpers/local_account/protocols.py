@@ -8,6 +8,7 @@ members, come from botocore's model of the service.
 
 import inspect
 import json
+import re
 import uuid
 import zlib
 from datetime import UTC
@@ -26,6 +27,7 @@ from .errors import AwsError, LocalLimit, NotHere, ValidationException
 from .shapes import cut, operation, service_model
 from .validation import SerializationException, check
 
+NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML 1.0 cannot hold
 MOST_BYTES = 16 * 1024 * 1024  # of an unzipped request
 
 
@@ -86,7 +88,7 @@ def _read_json(request, body):
     name = request.headers["x-amz-target"].rpartition(".")[2]  # "Logs_20140328.GetLogEvents"
     try:
         members = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter where it is nested too deeply
         raise SerializationException("The request's body is not JSON") from None
     return name, lambda shape: members
 
@@ -310,7 +312,8 @@ def _xml_error(error, service, protocol):
 
 
 def _xml_response(root, status=200):
-    return Response(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True), status, media_type="text/xml")
+    text = ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
+    return Response(NOT_IN_XML.sub("\ufffd", text), status, media_type="text/xml; charset=utf-8")
 
 
 @cache

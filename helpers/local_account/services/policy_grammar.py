@@ -48,7 +48,7 @@ def read_resource(text, name="ResourcePolicy"):
 def _read(text, name, kind, check_statement):
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise MalformedPolicyDocument("This policy contains invalid Json") from None
     if (
         not isinstance(document, dict)

@@ -183,6 +183,10 @@ def honoured(function, operation, parameters):
             kept[name] = value
         elif name not in SELDOM:
             raise LocalLimit(f"The local account has {operation.name}, but not its parameter {name}.")
+    for name in operation.input_shape.required_members if operation.input_shape else ():
+        place = operation.input_shape.members[name].serialization
+        if place.get("location") in ("header", "querystring") and name in takes - kept.keys():
+            raise S3Error("InvalidRequest", f"Missing required {place['location']} for this request: {place['name']}")
     return kept
 
 

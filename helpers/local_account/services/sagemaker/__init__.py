@@ -118,7 +118,7 @@ def _is_waiter(request):
 def _parsed(body):
     try:
         return json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter where it is nested too deeply
         raise SerializationException("The body is not JSON") from None
 
 
