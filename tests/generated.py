@@ -1,4 +1,4 @@
-"""Requests generated from botocore's model of a service: some as they should be, some broken in one place or several."""
+"""Requests generated from botocore's model of a service: some as they should be, some broken in places."""
 
 import string
 from datetime import UTC, datetime
@@ -10,16 +10,23 @@ IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
 # What a pattern of the model may want; the first that matches it, and has the right length, is taken.
 CANDIDATES = (
     *("trial-1", "a", "1", "trial", "s3://trial-bucket/some/key", "https://example.com/a.git", "ml.m5.large"),
-    *(ROLE, "arn:aws:sagemaker:us-east-1:000000000000:training-job/trial-1", "arn:aws:sns:us-east-1:000000000000:trial"),
-    *("arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab", IMAGE, "/opt/ml/trial", "$", "$[0:3]"),
-    *("notebook-al2023-v1", "text/csv", "sg-12345678", "subnet-12345678", "000000000000", "2026-01-01T00:00:00Z", "1.0"),
-    *("us-east-1", "vpc-12345678", "fs-12345678", "d-trial1", "trial@example.com", "+15550100", "{}", "aGVsbG8=", "P1D"),
+    *(
+        ROLE,
+        "arn:aws:sagemaker:us-east-1:000000000000:training-job/trial-1",
+        "arn:aws:sns:us-east-1:000000000000:trial",
+    ),
+    *("arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab", IMAGE, "/opt/ml/trial"),
+    *("$", "$[0:3]"),
+    *("notebook-al2023-v1", "text/csv", "sg-12345678", "subnet-12345678", "000000000000", "2026-01-01T00:00:00Z"),
+    *("1.0",),
+    *("us-east-1", "vpc-12345678", "fs-12345678", "d-trial1", "trial@example.com", "+15550100", "{}", "aGVsbG8="),
+    *("P1D",),
     *("arn:aws:s3:::trial-bucket", "trial-bucket", "all", "cron(0 * ? * * *)", "rate(1 day)", "12345678", "trial.1"),
     *("i-12345678", "12345678-1234-1234-1234-123456789012", "1.0.0", "aaaaaaaaaaaa"),
     *("vol-12345678", "eni-12345678", "arn:aws:sagemaker:us-east-1:000000000000:partner-app/app-AAAAAAAAAAAA"),
     *("arn:aws:lambda:us-east-1:000000000000:function:trial", "app-trial", "img-trial", "a" * 32, "a" * 64, "a" * 128),
 )
-STRANGE = (None, 7, -1, 0.5, "", " ", [], {}, True, "x" * 3000, 1e30, 10**25, "ü\u0000", "../../etc/passwd", "<b>'\"&;$(id)")
+STRANGE = (None, 7, -1, 0.5, "", " ", [], {}, True, "x" * 3000, 1e30, 10**25, "ü\u0000", "../../etc", "<b>'\"&;$(id)")
 
 
 class CannotBeMade(Exception):

@@ -27,7 +27,7 @@ from .errors import AwsError, LocalLimit, NotHere, ValidationException
 from .shapes import cut, operation, service_model
 from .validation import SerializationException, check
 
-NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML 1.0 cannot hold
+NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold
 MOST_BYTES = 16 * 1024 * 1024  # of an unzipped request
 
 
