@@ -1,10 +1,12 @@
 """The account's door: it listens on the loopback interface only and passes requests, once their signature holds, on."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
 import socket
+import sqlite3
 import time
 import traceback
 import uuid
@@ -15,7 +17,7 @@ from starlette.responses import Response
 
 from . import signatures
 from .account import Account
-from .errors import AwsError
+from .errors import AwsError, LocalLimit
 from .services import cloudwatch, course, iam, logs, other, s3, sagemaker, sts
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -44,10 +46,13 @@ class Door:
             response = await self.answer(request)
         except AwsError as error:
             response = refusal(request, error)
-        except Exception:
-            traceback.print_exc()  # into server.log, where a bug report finds it
-            sentence = f"The local account failed; {self.account.folder / 'server.log'} says how."
-            response = refusal(request, AwsError(sentence, "InternalFailure", 500))
+        except Exception as error:
+            if is_full(error):
+                response = refusal(request, LocalLimit("The computer's disk is full; nothing of this was done."))
+            else:
+                traceback.print_exc()  # into server.log, where a bug report finds it
+                sentence = f"The local account failed; {self.account.folder / 'server.log'} says how."
+                response = refusal(request, AwsError(sentence, "InternalFailure", 500))
         await response(scope, receive, send)
 
     async def answer(self, request):
@@ -75,6 +80,13 @@ def refuse_foreign(request):
         raise AwsError(f"The Host header must be of the loopback interface, not {host!r}", "AccessDenied", 403)
     if "origin" in request.headers:
         raise AwsError(f"Requests of web pages are refused (Origin: {request.headers['origin']})", "AccessDenied", 403)
+
+
+def is_full(error):
+    """Tell whether an error says that the disk has no room left."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
 
 
 def refusal(request, error):

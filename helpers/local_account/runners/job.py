@@ -106,14 +106,22 @@ class Job:
             outcome, reason = "Failed", CUT_OFF
         elif self.is_stopping() or (self.exceeded and outcome == "Completed"):
             outcome, reason = "Stopped", None  # however it ended
-        try:
-            self.finish(outcome, reason)
-        finally:
-            self.forget(self)
+        while not self.finished(outcome, reason) and self.asked != "cut off":
+            time.sleep(1)  # the disk may be full: the record must not say forever that the job runs
+        self.forget(self)
 
     def work(self):
         """Do what SageMaker does for such a job, in its order; raise Failure where it fails."""
         raise NotImplementedError
+
+    def finished(self, outcome, reason):
+        """Write the end of the job into its record; tell whether that went well."""
+        try:
+            self.finish(outcome, reason)
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            return False
+        return True
 
     def finish(self, outcome, reason):
         """Write the end of the job into its record: Completed, Stopped, or Failed with the reason."""
