@@ -1,7 +1,8 @@
-"""Large bodies go from the socket to their file in a thread, past the event loop and the parser of HTTP.
+"""Large bodies go between socket and file past the parser of HTTP and the queues of the event loop.
 
-On the usual way every byte is copied five times before it is hashed, in pieces that one thread hands to the next. Here
-a thread reads into one small buffer, and what it does with a piece it does while the piece is in the processor's cache.
+On the usual way every byte that comes in is copied five times before it is hashed, in pieces that one thread hands to
+the next. Here a thread reads into one small buffer, and what it does with a piece it does while the piece is in the
+processor's cache. What goes out is copied by the system from file to socket, and this process does not see it.
 """
 
 import asyncio
@@ -44,6 +45,17 @@ class Protocol(HttpToolsProtocol):
             self.parser = type(self.parser)(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             self.on_message_complete()
+
+    async def send_file(self, file, start, length):
+        """Send bytes of an open file as the response's body, whose end is still to be sent."""
+        cycle = self.cycle
+        if cycle.disconnected:
+            return
+        try:
+            cycle.expected_content_length -= await self.loop.sendfile(self.transport, file, start, length)
+        except ConnectionError:
+            cycle.disconnected = True
+            self.transport.abort()
 
 
 class Body:
@@ -96,7 +108,7 @@ class Body:
             self.take(buffer[:filled])
 
 
-def of(request):
-    """Return the connection that a request came by, if its body can be read there, else None."""
-    connection = request.scope.get("extensions", {}).get("course.connection")
-    return connection if connection and connection.cycle.scope is request.scope else None
+def of(scope):
+    """Return the connection by which the request of an ASGI scope came, if bodies can bypass it now, else None."""
+    connection = scope.get("extensions", {}).get("course.connection")
+    return connection if connection and connection.cycle.scope is scope else None

@@ -53,7 +53,7 @@ async def receive(request, headers, objects, algorithms=(), begin=None):
     trailers = {}
     try:
         plain = not in_chunks(headers) and request.headers.get("content-length") == str(size)
-        connection = bypass.of(request) if plain and size >= bypass.LARGE else None
+        connection = bypass.of(request.scope) if plain and size >= bypass.LARGE else None
         if connection:
             await connection.read_body(size, arrival.write, objects.threads)
         else:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from .. import bypass
+
 PIECE = 512 * 1024  # bytes that are read at once; the next piece is read while one is sent
 AT_ONCE = 64 * 1024  # bytes that are read on the event loop; what is longer goes to a thread
 
@@ -31,8 +33,11 @@ class Download(Response):
         """Send the slice; the file is closed at the end, whatever happens."""
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            async for piece in self.pieces():
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if self.part.length >= bypass.LARGE and (connection := bypass.of(scope)):
+                await connection.send_file(self.part.file, self.part.start, self.part.length)
+            else:
+                async for piece in self.pieces():
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
             self.part.file.close()
