@@ -387,7 +387,6 @@ def test_a_model_that_cannot_be_honoured_is_refused(shared, request_members, rea
             {"ModelName": "no-such-model"},
             'Could not find model "arn:aws:sagemaker:us-east-1:000000000000:model/no-such-model"',
         ),
-        ({"ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 1}}, "serverless endpoints"),
         ({"InstanceType": "ml.g5.xlarge"}, "has accelerators"),
         ({"InstanceType": "ml.toaster"}, "Member must satisfy enum value set"),
         ({"InitialInstanceCount": 1000}, "up to 100 instances"),

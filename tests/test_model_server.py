@@ -340,6 +340,6 @@ def test_ping_is_answered_while_the_model_thinks(serve):
 
 
 def test_the_server_s_own_files_are_where_an_instance_copies_them_from():
-    from helpers.local_account.runners.fleet import FOLDER, PROGRAMS
+    from helpers.local_account.runners.instance import FOLDER, PROGRAMS
 
     assert Path(PROGRAM) == FOLDER / PROGRAMS[0]

@@ -3,6 +3,7 @@
 import asyncio
 
 NAMESPACE = "AWS/SageMaker"
+OF_INSTANCES = {"MemoryUtilization": "/aws/sagemaker/Endpoints"}  # metrics of another namespace
 PAUSE = 1.0  # seconds in which invocations are collected, so that none of them waits for the disk
 
 
@@ -12,10 +13,11 @@ class Measurements:
     def __init__(self, account):
         self.account, self.invocations, self.writing = account, [], None
 
-    def add(self, record, variant, status, model, overhead):
+    def add(self, record, instance, status, model, overhead, setup=0):
         """Note an invocation and how many seconds it took; it is written within a second or so."""
-        where = record["_Region"], record["EndpointName"], variant
-        self.invocations.append((*where, status, model, overhead, self.account.clock.now()))
+        where = record["_Region"], record["EndpointName"], instance.variant.name
+        values = {**measured(status, model, overhead), **instance.variant.measured(instance, setup)}
+        self.invocations.append((*where, values, self.account.clock.now()))
         if self.writing is None:
             loop = asyncio.get_running_loop()
             self.writing = loop.call_later(PAUSE, lambda: loop.run_in_executor(None, self.write))
@@ -25,14 +27,14 @@ class Measurements:
         self.writing, noted, self.invocations = None, self.invocations, []
         by_region = {}
         for region, *invocation in noted:
-            by_region.setdefault(region, []).extend(measured(*invocation))
+            by_region.setdefault(region, []).extend(rows_of(*invocation))
         for region, rows in by_region.items():
             self.account.metrics.keep(region, rows)
 
 
-def measured(endpoint, variant, status, model, overhead, now):
-    """Return the values of an invocation, under AWS's names."""
-    values = {
+def measured(status, model, overhead):
+    """Return the values of an invocation, under AWS's names, with their units."""
+    return {
         "Invocations": (1, "None"),
         "ModelLatency": (model * 1e6, "Microseconds"),
         "OverheadLatency": (overhead * 1e6, "Microseconds"),
@@ -40,8 +42,12 @@ def measured(endpoint, variant, status, model, overhead, now):
         "Invocation5XXErrors": (int(status >= 500 or status == 0), "None"),
         "InvocationModelErrors": (int(not 200 <= status < 400), "None"),
     }
+
+
+def rows_of(endpoint, variant, values, now):
+    """Return the measurements of an invocation as rows for CloudWatch."""
     dimensions = {"EndpointName": endpoint, "VariantName": variant}
     return [
-        (NAMESPACE, name, dimensions, (now.timestamp(), unit, 1, value, value, value, None))
+        (OF_INSTANCES.get(name, NAMESPACE), name, dimensions, (now.timestamp(), unit, 1, value, value, value, None))
         for name, (value, unit) in values.items()
     ]

@@ -1,17 +1,19 @@
 """Endpoints: instances start, serve what InvokeEndpoint sends, are replaced without a lost request, and go."""
 
 import asyncio
-import sys
+import os
 import threading
 import time
-import traceback
 
 from ..errors import AwsError, ValidationException
-from . import hosting_limits
+from . import deployment, hosting_limits, serverless
+from .deployment import key_of
 from .endpoint_metrics import Measurements
 from .failure import Failure
-from .fleet import LONGEST, LOOK, Cancelled, Fleet
+from .fleet import LONGEST, Fleet
+from .instance import LOOK, Cancelled
 
+LARGEST = int(os.environ.get("COURSE_LARGEST_PAYLOAD", 6291456))  # bytes of a request; 6 MiB are AWS's limit
 TIMED_OUT = (
     b"Your invocation timed out while waiting for a response from container primary. Review the latency metrics "
     b"for each container in Amazon CloudWatch, resolve the issue, and try again."
@@ -40,6 +42,20 @@ class Hosting:
         """Raise if a request for an endpoint, or for another configuration of it, asks for what cannot be honoured."""
         hosting_limits.check_deployment(request)
 
+    def refuse_update(self, record, config):
+        """Raise if an endpoint cannot be brought to a configuration."""
+        hosting_limits.check_update(record, config)
+
+    def largest(self, record):
+        """Return how many bytes a request to an endpoint may have."""
+        return serverless.LARGEST if serverless.is_serverless(record["_Config"]) else LARGEST
+
+    def answered(self, record, instance, status, began, sent, got):
+        """Note in CloudWatch how an instance answered an invocation, whose times are seconds of `perf_counter`."""
+        setup, instance.setup = instance.setup or 0, None
+        overhead, model = sent - began + setup, got - sent - setup
+        self.measurements.add(record, instance, status, model, overhead, setup)
+
     def running(self):
         """Return the names of the endpoints that have instances."""
         return sorted(name for _, name in {*self.fleets, *self.coming})
@@ -54,7 +70,7 @@ class Hosting:
             LastDeploymentConfig=record.get("DeploymentConfig"),
             PendingDeploymentSummary=self.pending(config),
         )
-        self.spawn(self.deploy, record)
+        self.spawn(deployment.deploy, record)
 
     def update(self, record, config, request=None):
         """Bring an endpoint to another configuration: new instances start, get all requests, and the old ones go."""
@@ -66,7 +82,7 @@ class Hosting:
         elif not request.get("RetainDeploymentConfig"):
             members["LastDeploymentConfig"] = None
         record = self.change(record, PendingDeploymentSummary=self.pending(config), FailureReason=None, **members)
-        self.spawn(self.replace, record)
+        self.spawn(deployment.replace, record)
 
     def update_weights(self, record, desired):
         """Change the weights of variants and the numbers of their instances."""
@@ -74,25 +90,25 @@ class Hosting:
         status, now = record["EndpointStatus"], self.account.clock.now()
         if status != "InService":
             raise ValidationException(f'Cannot update endpoint "{record["EndpointArn"]}" in status {status}.')
-        record = self.change(record, EndpointStatus="Updating", LastModifiedTime=now, FailureReason=None)
-        self.spawn(self.resize, record, {wanted["VariantName"]: wanted for wanted in desired})
+        members = {"LastModifiedTime": now, "FailureReason": None, "_Desired": desired}
+        self.spawn(deployment.resize, self.change(record, EndpointStatus="Updating", **members))
 
     def delete(self, record):
         """Stop the instances of an endpoint, once they have answered what they were asked, and forget it."""
-        self.spawn(self.dismantle, record)
+        self.spawn(deployment.dismantle, record)
 
     def recover(self):
         """Start again what served when the account ended, and end what was about to."""
         for record in self.account.records.all("Endpoint"):
             match record["EndpointStatus"]:
                 case "Creating":
-                    self.create(record) if "_Config" not in record else self.spawn(self.deploy, record)
+                    self.create(record) if "_Config" not in record else self.spawn(deployment.deploy, record)
                 case "InService":
-                    self.spawn(self.deploy, record)
+                    self.spawn(deployment.deploy, record, True)
                 case "Updating" | "RollingBack":
-                    self.spawn(self.deploy_and_replace, record)
+                    self.spawn(deployment.deploy_and_replace, record)
                 case "Deleting":
-                    self.spawn(self.dismantle, record)
+                    self.spawn(deployment.dismantle, record)
 
     def close(self):
         """End every instance at once, since the account ends; recover() will start them again."""
@@ -128,9 +144,13 @@ class Hosting:
                 await asyncio.sleep(LOOK)
                 continue
             try:
+                await instance.ready()
+                late = max(late, time.monotonic() + LONGEST) if instance.setup else late
                 return *await self.ask(instance, headers, body, late - time.monotonic()), instance
-            except NotSent:
+            except (NotSent, Cancelled):
                 await asyncio.sleep(LOOK)
+            except Failure as failure:
+                return 0, {}, str(failure).encode(), instance
             finally:
                 fleet.done(instance)
         return 0, {}, TIMED_OUT, None
@@ -153,6 +173,7 @@ class Hosting:
             instance.doubt()
             raise NotSent from None
         except TimeoutError:
+            instance.doubt()
             return 0, {}, TIMED_OUT
         except aiohttp.ClientError:
             instance.doubt()
@@ -165,7 +186,7 @@ class Hosting:
 
         def run():
             try:
-                work(record, *arguments)
+                work(self, record, *arguments)
             except Cancelled:
                 pass
             finally:
@@ -174,86 +195,6 @@ class Hosting:
         thread = threading.Thread(target=run, name=f"{work.__name__}-{record['EndpointName']}", daemon=True)
         self.threads.add(thread)
         thread.start()
-
-    def deploy(self, record):
-        """Start a fleet as the record says, and let it serve."""
-        import aiohttp  # noqa: F401  here, and not when the first request waits for it
-
-        fleet = self.fleet(record, record["_Config"], record["_Models"])
-        try:
-            fleet.start(longest(record))
-        except Cancelled:
-            raise
-        except Exception as error:
-            self.coming.pop(key_of(record), None)
-            why = {"FailureReason": reason(error), "PendingDeploymentSummary": None}
-            self.change(record, EndpointStatus="Failed", **why)
-            return False
-        self.serve(record, fleet)
-        self.change(record, EndpointStatus="InService", **self.shown(fleet))
-        return True
-
-    def replace(self, record):
-        """Start a fleet of the next configuration, let it serve in place of the old one, and retire that."""
-        key, coming = key_of(record), record["_Next"]
-        old, fleet = self.fleets[key], self.fleet(record, coming["Config"], coming["Models"])
-        try:
-            fleet.start(longest(record))
-        except Cancelled:
-            raise
-        except Exception as error:
-            self.coming.pop(key, None)
-            self.change(record, EndpointStatus="RollingBack")
-            rest = {"PendingDeploymentSummary": None, "_Next": None}
-            self.change(record, EndpointStatus="InService", FailureReason=reason(error), **rest)
-            return
-        self.serve(record, fleet)
-        policy = (record.get("LastDeploymentConfig") or {}).get("BlueGreenUpdatePolicy", {})
-        baking = policy.get("TrafficRoutingConfiguration", {}).get("WaitIntervalInSeconds", 0)
-        self.closing.wait(baking + policy.get("TerminationWaitInSeconds", 0))
-        old.stop()
-        if not self.closing.is_set():
-            members = {"_Config": coming["Config"], "_Models": coming["Models"], "_Next": None}
-            name = coming["Config"]["EndpointConfigName"]
-            self.change(record, EndpointStatus="InService", EndpointConfigName=name, **members, **self.shown(fleet))
-
-    def deploy_and_replace(self, record):
-        """After a restart of the account in the middle of an update: first what served, then the update."""
-        if self.deploy(record) and record.get("_Next"):
-            pending = self.pending(record["_Next"]["Config"])
-            self.replace(self.change(record, EndpointStatus="Updating", PendingDeploymentSummary=pending))
-
-    def resize(self, record, desired):
-        """Give the variants of a fleet other weights and other numbers of instances."""
-        fleet, config = self.fleets[key_of(record)], record["_Config"]
-        try:
-            gone = fleet.resize(desired)
-        except Cancelled:
-            raise
-        except Exception as error:
-            self.change(record, EndpointStatus="InService", FailureReason=reason(error))
-            return
-        fleet.retire(gone)
-        variants = [
-            {
-                **variant,
-                "InitialVariantWeight": fleet.variants[variant["VariantName"]].weight,
-                "InitialInstanceCount": len(fleet.variants[variant["VariantName"]].instances),
-            }
-            for variant in config["ProductionVariants"]
-        ]
-        shown = self.shown(fleet)
-        self.change(record, EndpointStatus="InService", _Config={**config, "ProductionVariants": variants}, **shown)
-
-    def dismantle(self, record):
-        """Stop what there is of an endpoint, and remove its record."""
-        key = key_of(record)
-        with self.lock:
-            fleets = [fleet for fleet in (self.coming.pop(key, None), self.fleets.pop(key, None)) if fleet]
-        for fleet in fleets:
-            fleet.stop()
-        if not self.closing.is_set():
-            self.account.records.delete("Endpoint", *key)
 
     def fleet(self, record, config, models):
         """Return a new fleet, noted as coming."""
@@ -287,7 +228,7 @@ class Hosting:
             {
                 "VariantName": variant["VariantName"],
                 "DesiredWeight": variant.get("InitialVariantWeight", 1.0),
-                "DesiredInstanceCount": variant["InitialInstanceCount"],
+                **capacity(variant),
                 "VariantStatus": [{"Status": "Creating", "StartTime": now}],
             }
             for variant in config["ProductionVariants"]
@@ -308,27 +249,15 @@ class Hosting:
             return self.account.records.change("Endpoint", *key_of(record), **members)
 
 
-def reason(error):
-    """Return why a deployment failed, for the record; what nobody expected stands in the server's log, too."""
-    if isinstance(error, Failure):
-        return str(error)[:1024]
-    traceback.print_exception(error, file=sys.stderr)
-    return f"InternalServerError: the local account failed: {type(error).__name__}: {error}"[:1024]
-
-
 class NotSent(Exception):
     """The request did not reach the container."""
 
 
-def key_of(record):
-    """Return region and name of an endpoint."""
-    return record["_Region"], record["EndpointName"]
-
-
-def longest(record):
-    """Return how many seconds a deployment may take, or None."""
-    policy = (record.get("LastDeploymentConfig") or {}).get("BlueGreenUpdatePolicy", {})
-    return policy.get("MaximumExecutionTimeoutInSeconds")
+def capacity(variant):
+    """Return what DescribeEndpoint says of the size that a variant is to have."""
+    if "ServerlessConfig" in variant:
+        return {"DesiredServerlessConfig": variant["ServerlessConfig"]}
+    return {"DesiredInstanceCount": variant["InitialInstanceCount"]}
 
 
 def retained(old, new, request):

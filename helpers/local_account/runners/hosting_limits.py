@@ -5,6 +5,7 @@ import re
 from .. import images
 from ..errors import LocalLimit, ValidationException, refuse
 from . import model_data
+from .serverless import MEMORIES, is_serverless
 
 MOST_INSTANCES = 100  # each is a process on this computer
 ACCELERATED = re.compile(r"ml\.(p|g|trn|inf|dl)\d")  # "ml.g5.xlarge"
@@ -46,7 +47,6 @@ OF_A_CONFIG = {
     "CrossRegionTrafficConfig": "traffic between regions",
 }
 OF_A_VARIANT = {
-    "ServerlessConfig": "serverless endpoints",
     "AcceleratorType": "Elastic Inference",
     "CoreDumpConfig": "core dumps",
     "EnableSSMAccess": "a way into an instance",
@@ -104,6 +104,8 @@ def check_config(request):
         raise ValidationException("The names of the production variants must be unique.")
     for variant in request["ProductionVariants"]:
         check_variant(variant)
+    if is_serverless(request):
+        check_serverless_config(request)
 
 
 def check_variant(variant):
@@ -112,6 +114,8 @@ def check_variant(variant):
     refuse(variant, OF_A_VARIANT, name)
     if "ModelName" not in variant:
         raise LocalLimit(f"{name} has no ModelName; the local account does not have inference components.")
+    if "ServerlessConfig" in variant:
+        return check_serverless(name, variant)
     for member in ("InstanceType", "InitialInstanceCount"):
         if member not in variant:
             raise ValidationException(f"{name} must have {member}, or a ServerlessConfig.")
@@ -121,6 +125,41 @@ def check_variant(variant):
     strategy = variant.get("RoutingConfig", {}).get("RoutingStrategy", "RANDOM")
     if strategy not in STRATEGIES:
         raise LocalLimit(f"The local account routes by {' or '.join(STRATEGIES)}, not by {strategy}.")
+
+
+def check_serverless(name, variant):
+    """Raise if a serverless variant cannot be had."""
+    wanted = variant["ServerlessConfig"]
+    for member in ("InstanceType", "InitialInstanceCount", "VolumeSizeInGB"):
+        if member in variant:
+            raise ValidationException(f"{name} must have {member} or a ServerlessConfig, and not both.")
+    if wanted["MemorySizeInMB"] not in MEMORIES:
+        sizes = ", ".join(map(str, MEMORIES))
+        raise ValidationException(
+            f"1 validation error detected: Value '{wanted['MemorySizeInMB']}' at 'productionVariants.1.member."
+            f"serverlessConfig.memorySizeInMB' failed to satisfy constraint: Member must satisfy enum value set: "
+            f"[{sizes}]"
+        )
+    check_provisioned(name, wanted)
+    for member in ("ContainerStartupHealthCheckTimeoutInSeconds", "ModelDataDownloadTimeoutInSeconds", "RoutingConfig"):
+        if member in variant:
+            raise ValidationException(f"{name} is serverless and cannot have {member}.")
+
+
+def check_provisioned(name, wanted):
+    """Raise if more containers are to be kept than may run."""
+    if wanted.get("ProvisionedConcurrency", 0) > wanted["MaxConcurrency"]:
+        raise ValidationException(f"{name}: ProvisionedConcurrency must be less than or equal to MaxConcurrency.")
+
+
+def check_serverless_config(request):
+    """Raise if a configuration of a serverless endpoint has what serverless endpoints do not have on AWS."""
+    if len(request["ProductionVariants"]) > 1:
+        raise ValidationException("Serverless endpoints do not support multiple production variants.")
+    if request.get("DataCaptureConfig", {}).get("EnableCapture", "DataCaptureConfig" in request):
+        raise ValidationException("Serverless endpoints do not support data capture.")
+    if "AsyncInferenceConfig" in request:
+        raise ValidationException("Serverless endpoints do not support asynchronous inference.")
 
 
 def check_count(name, count):
@@ -138,15 +177,25 @@ def check_deployment(request):
         raise LocalLimit(f"The local account moves traffic ALL_AT_ONCE, not by {kind}.")
 
 
+def check_update(record, config):
+    """Raise if an endpoint cannot become what another configuration describes."""
+    if is_serverless(config) and not is_serverless(record["_Config"]):
+        raise ValidationException("An endpoint on instances cannot be updated to a serverless one.")
+
+
 def check_weights(record, desired):
     """Raise if UpdateEndpointWeightsAndCapacities asks for what cannot be had."""
-    known = {variant["VariantName"] for variant in record["_Config"]["ProductionVariants"]}
+    known = {variant["VariantName"]: variant for variant in record["_Config"]["ProductionVariants"]}
     for wanted in desired:
         name = wanted["VariantName"]
         if name not in known:
             raise ValidationException(f'The endpoint "{record["EndpointArn"]}" has no production variant {name}.')
+        if ("ServerlessUpdateConfig" if "ServerlessConfig" not in known[name] else "DesiredInstanceCount") in wanted:
+            kind = "serverless" if "ServerlessConfig" in known[name] else "on instances"
+            raise ValidationException(f"Production variant {name} is {kind}; this capacity is not of its kind.")
         if "ServerlessUpdateConfig" in wanted:
-            raise LocalLimit("The local account does not have serverless endpoints.")
+            update = {**known[name]["ServerlessConfig"], **wanted["ServerlessUpdateConfig"]}
+            check_provisioned(f"Production variant {name}", update)
         if wanted.get("DesiredInstanceCount") == 0:
             raise ValidationException(f"DesiredInstanceCount of production variant {name} must be greater than 0.")
         check_count(f"Production variant {name}", wanted.get("DesiredInstanceCount", 1))

@@ -1,7 +1,6 @@
 """SageMaker's runtime: InvokeEndpoint passes a request on to a container and its answer back, and counts both."""
 
 import json
-import os
 import time
 import uuid
 from urllib.parse import unquote
@@ -13,7 +12,6 @@ from ..shapes import operation
 from ..validation import check
 
 SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
-LARGEST = int(os.environ.get("COURSE_LARGEST_PAYLOAD", 6291456))  # bytes of a body; 6 MiB are AWS's limit
 QUOTED = 1024  # characters of a container's message that are quoted; a longer one "could not be loaded"
 NOT_HERE = {
     "async-invocations": "InvokeEndpointAsync",
@@ -84,8 +82,9 @@ async def invoke(account, region, members, body, began):
     record = account.records.get("Endpoint", region, name)
     if not serves(record):
         raise not_found(account, name)
-    if len(body) > LARGEST:
-        rule = f"Member must have length less than or equal to {LARGEST}"
+    largest = account.hosting.largest(record)
+    if len(body) > largest:
+        rule = f"Member must have length less than or equal to {largest}"
         raise ValidationError(f"1 validation error detected: Value at 'body' failed to satisfy constraint: {rule}")
     headers = {header: members[member] for member, header in PASSED_ON.items() if member in members}
     sent = time.perf_counter()
@@ -96,7 +95,7 @@ async def invoke(account, region, members, body, began):
     if not instance and not serves(account.records.get("Endpoint", region, name)):
         raise not_found(account, name)
     if instance:
-        account.hosting.measurements.add(record, instance.variant.name, status, got - sent, sent - began)
+        account.hosting.answered(record, instance, status, began, sent, got)
     if not 200 <= status < 400:
         raise model_error(account, record, status, answer.decode(errors="replace"), instance)
     returned = {header: answered[header] for header in RETURNED if header in answered}

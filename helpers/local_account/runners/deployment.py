@@ -1,0 +1,111 @@
+"""What happens to an endpoint's machines: they are deployed, replaced by others, more or fewer, and dismantled.
+
+Each of these runs in a thread of its own, for a record of an endpoint; `hosting` is the room.
+"""
+
+import sys
+import traceback
+
+from .failure import Failure
+from .instance import Cancelled
+
+
+def deploy(hosting, record, again=False):
+    """Start a fleet as the record says, and let it serve."""
+    import aiohttp  # noqa: F401  here, and not when the first request waits for it
+
+    fleet = hosting.fleet(record, record["_Config"], record["_Models"])
+    try:
+        fleet.start(longest(record), again)
+    except Cancelled:
+        raise
+    except Exception as error:
+        hosting.coming.pop(key_of(record), None)
+        why = {"FailureReason": reason(error), "PendingDeploymentSummary": None}
+        hosting.change(record, EndpointStatus="Failed", **why)
+        return False
+    hosting.serve(record, fleet)
+    hosting.change(record, EndpointStatus="InService", **hosting.shown(fleet))
+    return True
+
+
+def replace(hosting, record):
+    """Start a fleet of the next configuration, let it serve in place of the old one, and retire that."""
+    key, coming = key_of(record), record["_Next"]
+    old, fleet = hosting.fleets[key], hosting.fleet(record, coming["Config"], coming["Models"])
+    try:
+        fleet.start(longest(record))
+    except Cancelled:
+        raise
+    except Exception as error:
+        hosting.coming.pop(key, None)
+        hosting.change(record, EndpointStatus="RollingBack")
+        rest = {"PendingDeploymentSummary": None, "_Next": None}
+        hosting.change(record, EndpointStatus="InService", FailureReason=reason(error), **rest)
+        return
+    hosting.serve(record, fleet)
+    policy = (record.get("LastDeploymentConfig") or {}).get("BlueGreenUpdatePolicy", {})
+    baking = policy.get("TrafficRoutingConfiguration", {}).get("WaitIntervalInSeconds", 0)
+    hosting.closing.wait(baking + policy.get("TerminationWaitInSeconds", 0))
+    old.stop()
+    if not hosting.closing.is_set():
+        members = {"_Config": coming["Config"], "_Models": coming["Models"], "_Next": None}
+        name = coming["Config"]["EndpointConfigName"]
+        hosting.change(record, EndpointStatus="InService", EndpointConfigName=name, **members, **hosting.shown(fleet))
+
+
+def deploy_and_replace(hosting, record):
+    """After a restart of the account in the middle of an update: first what served, then the update."""
+    if not deploy(hosting, record, again=True):
+        return
+    if record.get("_Next"):
+        pending = hosting.pending(record["_Next"]["Config"])
+        replace(hosting, hosting.change(record, EndpointStatus="Updating", PendingDeploymentSummary=pending))
+    elif record.get("_Desired"):
+        resize(hosting, hosting.change(record, EndpointStatus="Updating"))
+
+
+def resize(hosting, record):
+    """Give the variants of a fleet the weights and the numbers of instances that the record wants."""
+    fleet, config = hosting.fleets[key_of(record)], record["_Config"]
+    desired = {wanted["VariantName"]: wanted for wanted in record["_Desired"]}
+    try:
+        gone = fleet.resize(desired)
+    except Cancelled:
+        raise
+    except Exception as error:
+        hosting.change(record, EndpointStatus="InService", FailureReason=reason(error), _Desired=None)
+        return
+    fleet.retire(gone)
+    config = {**config, "ProductionVariants": [variant.config for variant in fleet.variants.values()]}
+    hosting.change(record, EndpointStatus="InService", _Config=config, _Desired=None, **hosting.shown(fleet))
+
+
+def dismantle(hosting, record):
+    """Stop what there is of an endpoint, and remove its record."""
+    key = key_of(record)
+    with hosting.lock:
+        fleets = [fleet for fleet in (hosting.coming.pop(key, None), hosting.fleets.pop(key, None)) if fleet]
+    for fleet in fleets:
+        fleet.stop()
+    if not hosting.closing.is_set():
+        hosting.account.records.delete("Endpoint", *key)
+
+
+def reason(error):
+    """Return why a deployment failed, for the record; what nobody expected stands in the server's log, too."""
+    if isinstance(error, Failure):
+        return str(error)[:1024]
+    traceback.print_exception(error, file=sys.stderr)
+    return f"InternalServerError: the local account failed: {type(error).__name__}: {error}"[:1024]
+
+
+def key_of(record):
+    """Return region and name of an endpoint."""
+    return record["_Region"], record["EndpointName"]
+
+
+def longest(record):
+    """Return how many seconds a deployment may take, or None."""
+    policy = (record.get("LastDeploymentConfig") or {}).get("BlueGreenUpdatePolicy", {})
+    return policy.get("MaximumExecutionTimeoutInSeconds")
