@@ -51,7 +51,8 @@ class Thing:
 def standing(course):
     """Return the learner's endpoints, endpoint configurations, models and running jobs."""
     found = [thing for kind in (ENDPOINT, CONFIG, MODEL) for thing in of(course, kind)]
-    return found + [thing for status in RUNNING for thing in of(course, TRAINING, StatusEquals=status)]
+    jobs = [(kind, status) for kind in (TRAINING, PROCESSING) for status in RUNNING]
+    return found + [thing for kind, status in jobs for thing in of(course, kind, StatusEquals=status)]
 
 
 def of(course, kind, **filters):
@@ -78,12 +79,12 @@ def listed(kind, **filters):
     return [entry for page in pages for entry in page[kind.entries]]
 
 
-def jobs(course, since=None):
-    """Return the descriptions of the learner's training jobs, oldest first."""
-    sagemaker = boto3.client("sagemaker")
+def jobs(course, since=None, kind=TRAINING):
+    """Return the descriptions of the learner's training jobs, or of those of another kind, oldest first."""
+    describe = getattr(boto3.client("sagemaker"), f"describe_{kind.title.replace(' ', '_')}")
     filters = {"NameContains": f"{course.learner}-", **({"CreationTimeAfter": since} if since else {})}
-    ours = [thing.name for thing in of(course, TRAINING, **filters) if thing.tagged]
-    return [sagemaker.describe_training_job(TrainingJobName=name) for name in ours]
+    ours = [thing.name for thing in of(course, kind, **filters) if thing.tagged]
+    return [describe(**{kind.name: name}) for name in ours]
 
 
 def objects(course):
@@ -102,10 +103,10 @@ def objects(course):
 def _folders(course):
     """Return the folders at the top of the bucket that the SDK has made for the learner's jobs and models.
 
-    The SDK calls such a folder as the job or the model; a job's Describe names it as the place of its output. Another
-    folder may begin with the learner's name too, and be anybody's.
+    The SDK calls such a folder as the job or the model; a training job's Describe names it as the place of its output.
+    Another folder may begin with the learner's name too, and be anybody's.
     """
-    names = {thing.name for thing in of(course, MODEL) if thing.tagged}
+    names = {thing.name for kind in (MODEL, PROCESSING) for thing in of(course, kind) if thing.tagged}
     for job in jobs(course):
         place = urlsplit(job["OutputDataConfig"]["S3OutputPath"])  # "s3://bucket/me-flights"
         if place.netloc == course.bucket:

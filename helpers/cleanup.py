@@ -10,7 +10,7 @@ import boto3
 from botocore.exceptions import ClientError, WaiterError
 
 from . import belongings, costs
-from .belongings import CONFIG, ENDPOINT, MODEL, RUNNING, TRAINING
+from .belongings import CONFIG, ENDPOINT, MODEL, PROCESSING, RUNNING, TRAINING
 
 
 def everything(course):
@@ -51,16 +51,23 @@ def _tagged(course, kind, **filters):
 
 
 def _stop_jobs(course, sagemaker):
-    running = [thing for status in RUNNING for thing in _tagged(course, TRAINING, StatusEquals=status)]
+    kinds = [(kind, status) for kind in (TRAINING, PROCESSING) for status in RUNNING]
+    running = [thing for kind, status in kinds for thing in _tagged(course, kind, StatusEquals=status)]
     for thing in running:
         try:
-            sagemaker.stop_training_job(TrainingJobName=thing.name)
+            getattr(sagemaker, f"stop_{_spelled(thing.kind)}")(**{thing.kind.name: thing.name})
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationException":  # it ended by itself in between
                 raise
     for thing in running:
-        sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName=thing.name)
-        yield f"training job {thing.name}: stopped"
+        waiter = sagemaker.get_waiter(f"{_spelled(thing.kind)}_completed_or_stopped")
+        waiter.wait(**{thing.kind.name: thing.name})
+        yield f"{thing.kind.title} {thing.name}: stopped"
+
+
+def _spelled(kind):
+    """Return a kind as boto3 spells it: "training_job"."""
+    return kind.title.replace(" ", "_")
 
 
 def _delete_endpoints(course, sagemaker):

@@ -4,6 +4,7 @@ On the local account the seconds are those that this computer took, and nothing 
 """
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from . import belongings, prices
 from .tables import Table
 
 USAGE_FILE = "COURSE_USAGE_FILE"  # the variable that names the file in which `course run` reads of deleted endpoints
-WHERE = {"training": "training", "hosting": "an endpoint"}
+WHERE = {"processing": "processing", "training": "training", "hosting": "an endpoint"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Usage:
     """Seconds on machines."""
 
     thing: str  # "endpoint me-flights"
-    component: str  # "training" or "hosting", as the price list calls it
+    component: str  # "processing", "training" or "hosting", as the price list calls it
     machine: str  # "ml.m5.large"
     count: int
     seconds: float
@@ -54,8 +55,8 @@ def bill(course):
 
 
 def usage(course):
-    """Return the learner's usage since the first cell ran: training jobs, endpoints that stand or stood."""
-    return [*_training(course), *_endpoints(course), *_ended(course)]
+    """Return the learner's usage since the first cell ran: jobs, endpoints that stand or stood."""
+    return [*_processing(course), *_training(course), *_endpoints(course), *_ended(course)]
 
 
 def total(used):
@@ -101,6 +102,17 @@ def hourly(endpoint):
     if any(part.usd is None for part in parts):
         return f"{machines}, at a rate that the course does not know"
     return f"{machines}, USD {sum(part.usd or 0 for part in parts):g} per hour"
+
+
+def _processing(course):
+    for job in belongings.jobs(course, since=course.began, kind=belongings.PROCESSING):
+        machines, start = job["ProcessingResources"]["ClusterConfig"], job.get("ProcessingStartTime")
+        end = job.get("ProcessingEndTime") or _now(course)
+        seconds = math.ceil((end - start).total_seconds()) if start else 0  # a second begun is a second
+        yield Usage(
+            f"processing job {job['ProcessingJobName']}", "processing", machines["InstanceType"],
+            machines["InstanceCount"], seconds, course.region,
+        )  # fmt: skip
 
 
 def _training(course):

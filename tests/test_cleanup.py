@@ -4,7 +4,7 @@ import boto3
 import pytest
 
 from helpers import belongings, cleanup, costs, session
-from things import endpoint, finished_job, job, model
+from things import endpoint, finished_job, job, model, processing_job
 
 OTHER = [{"Key": "course", "Value": session.COURSE}, {"Key": "learner", "Value": "ann"}]
 
@@ -44,6 +44,17 @@ def test_a_running_job_is_stopped_and_waited_for(course, sagemaker):
     cleanup.everything(course)
     assert sagemaker.describe_training_job(TrainingJobName="me-long")["TrainingJobStatus"] == "Stopped"
     assert cleanup.left(course) == []
+
+
+def test_a_processing_job_is_stopped_billed_and_leaves_no_objects(course, sagemaker):
+    processing_job(course, "me-join", "sleep 600")
+    boto3.client("s3").put_object(Bucket=course.bucket, Key="me-join/input/code/join.py", Body=b"x")  # as the SDK does
+    assert cleanup.left(course)[0] == "processing job me-join (InProgress)"
+    cleanup.everything(course)
+    assert sagemaker.describe_processing_job(ProcessingJobName="me-join")["ProcessingJobStatus"] == "Stopped"
+    assert cleanup.left(course) == []
+    (used,) = costs.usage(course)
+    assert (used.thing, used.component, used.seconds >= 1) == ("processing job me-join", "processing", True)
 
 
 def test_what_is_another_learners_stays(course):

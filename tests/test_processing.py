@@ -473,9 +473,11 @@ def test_finished_jobs_are_listed_and_deleted(region):
 
 # The processors of SDK v3, unmodified. v2's `git_config` is not among v3's arguments: a folder is what we can give.
 SDK = """
-import logging, os, sys
+import logging, os, sys, time
+from helpers import waiting
 from helpers.local_account import connection
 connection.redirect(os.environ["AWS_ENDPOINT_URL"])
+waiting.end_early(os.environ)
 from sagemaker.core import image_uris
 from sagemaker.core.processing import FrameworkProcessor, Processor, ScriptProcessor
 from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
@@ -511,6 +513,11 @@ framework.run("main.py", source_dir=f"{folder}/source", entry_point="begin.sh", 
 
 plain = Processor(entrypoint=["cp", "-r", "/opt/ml/processing/data/.", "/opt/ml/processing/out"], **rest)
 plain.run(job_name="sdk-plain", inputs=data(), outputs=[taken("out", "s3://course/sdk-plain")], **run)
+
+waited = Processor(entrypoint=["bash", "-c", "for n in 1 2 3; do echo line $n; sleep 0.5; done"], **rest)
+waited.run(job_name="sdk-waited", wait=True, logs=True)
+waited.latest_job.refresh()
+print("ended", waited.latest_job.processing_job_status, time.time())
 """
 MAIN = """
     import argparse, os, pathlib, sys
@@ -542,7 +549,7 @@ def wheel(folder):
 
 @pytest.fixture(scope="module")
 def sdk(region, tmp_path_factory):
-    """Jobs that the SDK's processors have started."""
+    """Start jobs with the SDK's processors; return what they have printed."""
     folder = tmp_path_factory.mktemp("sdk")
     for inner in ("data", "source", "library"):
         (folder / inner).mkdir()
@@ -573,6 +580,7 @@ def sdk(region, tmp_path_factory):
     command = [sys.executable, "-c", SDK, str(folder), SKLEARN, ROLE]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize(
@@ -600,3 +608,11 @@ def test_requirements_are_installed_for_the_job_alone(region, sdk):
     region.wait("sdk-folder")
     assert any(line.endswith("/site-packages/greeting.py") for line in region.lines("sdk-folder"))
     assert importlib.util.find_spec("greeting") is None
+
+
+def test_a_processor_that_shows_the_log_waits_no_longer_than_the_job_takes(region, sdk):
+    # the SDK looks at the job every 30 seconds, and sleeps 10 more when it has ended
+    *lines, ended = [line for line in sdk.splitlines() if line.startswith(("line", "ended"))]
+    _, status, when = ended.split()
+    assert (lines, status) == (["line 1", "line 2", "line 3"], "Completed")
+    assert float(when) - region.describe("sdk-waited")["ProcessingEndTime"].timestamp() < 8

@@ -1,6 +1,7 @@
 """What the tests of the seam create, as a learner would."""
 
 import contextlib
+import time
 
 import boto3
 from botocore.exceptions import WaiterError
@@ -34,6 +35,21 @@ def job(course, name, program, metrics=(), **members):
         Tags=course.tags,
         **members,
     )
+
+
+def processing_job(course, name, program):
+    """Start a processing job that runs a shell program, and wait until it has begun."""
+    boto3.client("s3").create_bucket(Bucket=course.bucket)
+    sagemaker, machines = boto3.client("sagemaker"), {"InstanceType": "ml.m5.large", "InstanceCount": 1}
+    sagemaker.create_processing_job(
+        ProcessingJobName=name,
+        AppSpecification={"ImageUri": XGBOOST, "ContainerEntrypoint": ["/bin/sh", "-c", program]},
+        ProcessingResources={"ClusterConfig": {**machines, "VolumeSizeInGB": 5}},
+        RoleArn=course.role,
+        Tags=course.tags,
+    )
+    while "ProcessingStartTime" not in sagemaker.describe_processing_job(ProcessingJobName=name):
+        time.sleep(0.02)
 
 
 def finished_job(course, name, program, **members):
