@@ -61,6 +61,13 @@ def env(options):
         print(f"export {name}={shlex.quote(value)}")
 
 
+def console(options):
+    """Print a link that lets one browser into the console, and open it; the account is started if it is not running."""
+    from .local_account.console.opening import open_console
+
+    open_console(_folder(options), options.browser)
+
+
 def lab(options):
     """Start the local account and JupyterLab on the first chapter; Ctrl-C stops both."""
     from .lab import lab as run
@@ -124,6 +131,11 @@ def _parser():
             )  # fmt: skip
         if run is env:
             command.add_argument("--region", help="default: the account's")
+    command = commands.add_parser("console", help=console.__doc__, description=console.__doc__)
+    command.set_defaults(run=console)
+    command.add_argument("--folder", help="the account's folder (default: .account of this clone)")
+    command.add_argument("--port", type=int, help="the port on 127.0.0.1 that the account is served at")
+    command.add_argument("--no-browser", dest="browser", action="store_false", help="print the link only")
     command = commands.add_parser("lab", help=lab.__doc__, description=lab.__doc__)
     command.set_defaults(run=lab, port=None)
     command.add_argument("--folder", help="the account's folder (default: .account of this clone)")

@@ -32,6 +32,7 @@ class Account:
     id, role_arn, caller_arn = ACCOUNT_ID, ROLE_ARN, CALLER_ARN
 
     def __init__(self, folder, port, region=REGION):
+        from .console.sessions import Sessions
         from .runners.hosting import Hosting
         from .runners.processing import Processing
         from .runners.training import Training
@@ -47,6 +48,7 @@ class Account:
         self.changes = Changes()
         self.records = Records(self.folder / "account.db", self.changes.announce)
         self.clock = Clock(self.records)
+        self.console = Sessions(port)
         self.iam = Iam(self)
         self.objects = Objects(self)
         self.logs = Logs(self)

@@ -57,6 +57,10 @@ class Door:
 
     async def answer(self, request):
         """Return the response to a request."""
+        if is_of_a_browser(request):
+            from .console.pages import serve  # its templates are costly to import, and many never look
+
+            return await serve(request, self.account)
         refuse_foreign(request)
         caller = await signatures.caller_of(request, self.account)
         if caller.service == "sagemaker" and request.url.path.startswith("/endpoints/"):
@@ -66,6 +70,12 @@ class Door:
         else:
             serve = SERVICES.get(caller.service, other.serve)
         return await serve(request, self.account, caller)
+
+
+def is_of_a_browser(request):
+    """Tell whether a request is for the console: unsigned, and for its path. A bucket may be called console too."""
+    path = request.scope["path"]
+    return (path == "/console" or path.startswith("/console/")) and not signatures.is_signed(request)
 
 
 def refuse_foreign(request):

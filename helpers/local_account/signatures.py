@@ -44,6 +44,13 @@ def host_of(request):
     return request.headers.get(HOST_HEADER) or request.headers.get("host", "")
 
 
+def is_signed(request):
+    """Tell whether a request claims to be signed, be it rightly or not."""
+    query = dict(parse_qsl(request.url.query, keep_blank_values=True))
+    is_old = "AWSAccessKeyId" in query and "Signature" in query
+    return is_old or "X-Amz-Signature" in query or request.headers.get("authorization", "").startswith("AWS4-")
+
+
 async def caller_of(request, account):
     """Return the Caller whose signature the request bears, or raise BadSignature."""
     query = dict(parse_qsl(request.url.query, keep_blank_values=True))

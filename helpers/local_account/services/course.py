@@ -1,6 +1,7 @@
 """What the course's own programs ask the account, signed like everything else: is there news, is anything running."""
 
 import json
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -38,4 +39,10 @@ async def status(request, account):
     }
 
 
-QUESTIONS = {"/changes": changes, "/status": status}
+async def console(request, account):
+    """Return an address that lets one browser into the console, and leads to a page of it."""
+    query = {"ticket": account.console.ticket(), "to": request.query_params.get("to", "/console")}
+    return {"Url": f"{account.url}/console/enter?{urlencode(query)}"}
+
+
+QUESTIONS = {"/console-link": console, "/changes": changes, "/status": status}

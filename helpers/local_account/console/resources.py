@@ -1,0 +1,333 @@
+"""Lists and detail pages of what SageMaker holds: one way to show every kind, and a table of what differs."""
+
+from dataclasses import dataclass
+
+from .. import lifecycle, shapes
+from ..kinds import BY_NAME
+from . import logs, plots
+from .chapters import chapter_of
+from .menu import LABELS
+from .view import Link, Note, Page, Properties, Search, Status, Table
+
+ROWS = 20  # of one page of a list
+ENDS = ("TrainingEndTime", "ProcessingEndTime", "TransformEndTime", "HyperParameterTuningEndTime")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a kind is shown."""
+
+    name: str  # of the kind
+    path: str  # of its list, as AWS's own addresses have it
+    columns: dict  # heading -> member of the list's entries, or a function of an entry
+    sections: dict  # heading -> members of the description; what is named nowhere comes last
+    one: str  # "training job"
+    metrics: tuple = ()  # (namespace, dimension that holds the name)
+    logs: str = ""  # the group of its logs
+
+    @property
+    def kind(self):
+        """The kind itself."""
+        return BY_NAME[self.name]
+
+    @property
+    def label(self):
+        """What the menu calls its list."""
+        return LABELS[self.path].label
+
+
+def duration(entry):
+    """Return how long a job has taken, in words, or None while it has not ended."""
+    end = next((entry[name] for name in ENDS if name in entry), None)
+    if end is None:
+        return None
+    seconds = round((end - entry["CreationTime"]).total_seconds())
+    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+CREATED, MODIFIED = {"Creation time": "CreationTime"}, {"Last updated": "LastModifiedTime"}
+JOB = CREATED | {"Duration": duration}
+TAIL = ("CreationTime", "LastModifiedTime", "RoleArn", "ExecutionRoleArn", "FailureReason")
+
+SHOWN = (
+    Shown(
+        "ProcessingJob",
+        "processing-jobs",
+        JOB | {"Status": "ProcessingJobStatus"},
+        {
+            "Job settings": (
+                "ProcessingJobName", "ProcessingJobStatus", "FailureReason", "ExitMessage", "ProcessingJobArn", *TAIL,
+                "ProcessingStartTime", "ProcessingEndTime",
+            ),
+            "Processing": ("AppSpecification", "ProcessingResources", "StoppingCondition"),
+            "Input data configuration": ("ProcessingInputs",),
+            "Output data configuration": ("ProcessingOutputConfig",),
+            "Environment": ("Environment",),
+        },
+        "processing job",
+        logs="/aws/sagemaker/ProcessingJobs",
+    ),
+    Shown(
+        "TrainingJob",
+        "jobs",
+        JOB | {"Status": "TrainingJobStatus"},
+        {
+            "Job settings": (
+                "TrainingJobName", "TrainingJobStatus", "SecondaryStatus", "FailureReason", "TrainingJobArn", *TAIL,
+                "TrainingStartTime", "TrainingEndTime", "TrainingTimeInSeconds", "BillableTimeInSeconds",
+                "EnableManagedSpotTraining", "TuningJobArn",
+            ),
+            "Algorithm": ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"),
+            "Input data configuration": ("InputDataConfig",),
+            "Hyperparameters": ("HyperParameters",),
+            "Environment": ("Environment",),
+            "Output": ("ModelArtifacts", "OutputDataConfig", "CheckpointConfig"),
+            "Final metrics": ("FinalMetricDataList",),
+            "Status history": ("SecondaryStatusTransitions",),
+        },
+        "training job",
+        metrics=("/aws/sagemaker/TrainingJobs", "TrainingJobName"),
+        logs="/aws/sagemaker/TrainingJobs",
+    ),
+    Shown(
+        "HyperParameterTuningJob",
+        "hyper-tuning-jobs",
+        JOB | {"Status": "HyperParameterTuningJobStatus"},
+        {
+            "Job settings": (
+                "HyperParameterTuningJobName", "HyperParameterTuningJobStatus", "FailureReason",
+                "HyperParameterTuningJobArn", *TAIL, "HyperParameterTuningEndTime",
+            ),
+            "Training job status counter": ("TrainingJobStatusCounters", "ObjectiveStatusCounters"),
+            "Best training job": ("BestTrainingJob", "OverallBestTrainingJob"),
+            "Job configuration": ("HyperParameterTuningJobConfig", "WarmStartConfig"),
+            "Training job definition": ("TrainingJobDefinition", "TrainingJobDefinitions"),
+        },
+        "hyperparameter tuning job",
+    ),
+    Shown(
+        "Model",
+        "models",
+        CREATED,
+        {
+            "Model settings": ("ModelName", "ModelArn", *TAIL),
+            "Primary container": ("PrimaryContainer",),
+            "Containers": ("Containers",),
+        },
+        "model",
+    ),
+    Shown(
+        "EndpointConfig",
+        "endpointConfig",
+        CREATED,
+        {
+            "Endpoint configuration settings": ("EndpointConfigName", "EndpointConfigArn", *TAIL),
+            "Production variants": ("ProductionVariants",),
+            "Data capture": ("DataCaptureConfig",),
+            "Async invocation": ("AsyncInferenceConfig",),
+        },
+        "endpoint configuration",
+    ),
+    Shown(
+        "Endpoint",
+        "endpoints",
+        CREATED | MODIFIED | {"Status": "EndpointStatus"},
+        {
+            "Endpoint summary": (
+                "EndpointName", "EndpointStatus", "FailureReason", "EndpointArn", "EndpointConfigName", *TAIL,
+            ),
+            "Endpoint runtime settings": ("ProductionVariants", "PendingDeploymentSummary"),
+            "Data capture": ("DataCaptureConfig",),
+        },
+        "endpoint",
+        metrics=("AWS/SageMaker", "EndpointName"),
+        logs="/aws/sagemaker/Endpoints/{name}",
+    ),
+    Shown(
+        "TransformJob",
+        "transform-jobs",
+        JOB | {"Status": "TransformJobStatus"},
+        {
+            "Job settings": (
+                "TransformJobName", "TransformJobStatus", "FailureReason", "TransformJobArn", *TAIL,
+                "TransformStartTime", "TransformEndTime",
+            ),
+            "Transform": (
+                "ModelName", "TransformResources", "BatchStrategy", "MaxConcurrentTransforms", "MaxPayloadInMB",
+                "ModelClientConfig", "Environment",
+            ),
+            "Input data configuration": ("TransformInput", "DataProcessing"),
+            "Output data configuration": ("TransformOutput",),
+        },
+        "batch transform job",
+        logs="/aws/sagemaker/TransformJobs",
+    ),
+)  # fmt: skip
+
+
+def listing(shown):
+    """Return the function that makes the page of a kind's list."""
+
+    def page(asked):
+        return Page(shown.label, [table(asked, shown)], shown.path)
+
+    return page
+
+
+def detail(shown, more=lambda asked, answer: []):
+    """Return the function that makes the page of one thing of a kind; `more` returns parts that only this kind has."""
+
+    def page(asked):
+        answer = asked.perform(f"Describe{shown.name}", **{shown.kind.key: asked.name})
+        summary, *others = properties(asked, shown, answer)
+        parts = [
+            summary,
+            *more(asked, answer),
+            *written(asked, shown),
+            *measured(asked, shown, answer),
+            *others,
+            tags(asked, answer[shown.kind.arn_member]),
+        ]
+        state = Status(answer[shown.kind.status], f"{shown.one} {asked.name}") if shown.kind.status else None
+        above = (asked.link(shown.label, shown.path),)
+        return Page(asked.name, parts, shown.path, status_of=state, above=above)
+
+    return page
+
+
+def table(asked, shown, title=None):
+    """Return the list of a kind as a table, narrowed, sorted and turned over as its operation allows."""
+    kind, query = shown.kind, asked.query
+    members = shapes.operation(kind.listing).input_shape.members
+    request = {"MaxResults": ROWS, "SortBy": "CreationTime", "SortOrder": "Descending"}
+    names = {"name": "NameContains", "status": "StatusEquals", "sort": "SortBy", "order": "SortOrder"}
+    request |= {member: query[name] for name, member in names.items() if query.get(name)}
+    if "next" in query:
+        request["NextToken"] = query["next"]
+    answer = asked.perform(kind.listing, **request)
+    listed = next(value for value in answer.values() if isinstance(value, list))
+    statuses = tuple(members["StatusEquals"].enum) if "StatusEquals" in members else ()
+    wanted = {name: query.get(name, "") for name in ("name", "status")}
+    narrowed = any(wanted.values())
+    chapter = chapter_of(kind.name)
+    return Table(
+        title or shown.label,
+        ("Name", *shown.columns),
+        [row(asked, shown, entry) for entry in listed],
+        empty=f"None of the {shown.label.lower()} in {asked.region} match."
+        if narrowed
+        else f"There are no {shown.label.lower()} in {asked.region}. This list reports what code has made; the call is",
+        empty_code="" if narrowed else f"Create{kind.name}",
+        empty_where=f"In the course: {chapter}." if chapter and not narrowed else "",
+        search=Search("name", statuses, wanted, f"Find {shown.label.lower()}"),
+        sorts=sorts(asked, shown, members["SortBy"].enum, request),
+        pages=turns(asked, answer),
+    )
+
+
+def row(asked, shown, entry):
+    """Return the row of an entry of a list."""
+    name = entry[shown.kind.key]
+    cells = [asked.link(name, f"{shown.path}/{name}")]
+    for heading, member in shown.columns.items():
+        value = member(entry) if callable(member) else entry.get(member)
+        cells.append(Status(value, f"{shown.one} {name}") if heading == "Status" else value)
+    return cells
+
+
+def sorts(asked, shown, allowed, request):
+    """Return, for each column that the list can be sorted by, the address that does it and how it is sorted now."""
+    by = {"Name": "Name", "Creation time": "CreationTime", "Status": "Status", "Last updated": "LastModifiedTime"}
+    found = {}
+    for heading in ("Name", *shown.columns):
+        if by.get(heading) in allowed:
+            now = request["SortOrder"] if request["SortBy"] == by[heading] else None
+            order = "Ascending" if now == "Descending" else "Descending"
+            found[heading] = (asked.again(sort=by[heading], order=order, next=None), now and now.lower())
+    return found
+
+
+def turns(asked, answer):
+    """Return links to the first and the next page of a list."""
+    links = [Link("First page", asked.again(next=None))] if "next" in asked.query else []
+    links += [Link("Next page", asked.again(next=answer["NextToken"]))] if "NextToken" in answer else []
+    return tuple(links)
+
+
+def properties(asked, shown, answer):
+    """Return the description's members under the headings of the real console, none left out."""
+    own, left = shown.kind.key, dict(answer)
+    parts = []
+    for title, members in shown.sections.items():
+        values = {name: asked.linked(left.pop(name), name, own) for name in members if name in left}
+        only = next(iter(values.values()), None) if len(members) == 1 else None
+        if isinstance(only, dict):
+            values = only
+        if flat := rows_of(only):
+            parts.append(Table(title, *flat))
+            continue
+        values = {name: value for name, value in values.items() if value not in (None, {}, [])}
+        if values:
+            parts.append(Properties(title, values))
+    rest = {name: asked.linked(value, name, own) for name, value in left.items() if value not in (None, {}, [])}
+    return [*parts, *([Properties("More", rest)] if rest else [])]
+
+
+def rows_of(values):
+    """Return (columns, rows) of a list whose entries have plain values only, or None."""
+    if not isinstance(values, list) or not values or not all(isinstance(value, dict) for value in values):
+        return None
+    if any(isinstance(item, (dict, list)) for value in values for item in value.values()):
+        return None
+    columns = tuple(dict.fromkeys(name for value in values for name in value))
+    return columns, [[value.get(name) for name in columns] for value in values]
+
+
+def measured(asked, shown, answer):
+    """Return plots of what CloudWatch knows of a thing."""
+    if not shown.metrics:
+        return []
+    namespace, dimension = shown.metrics
+    found = plots.of(asked, namespace, {dimension: asked.name}, since=answer["CreationTime"])
+    return found or [Note("No metrics have been measured yet.")]
+
+
+def written(asked, shown):
+    """Return the streams of a thing's logs."""
+    if not shown.logs:
+        return []
+    own = "{name}" in shown.logs
+    group = shown.logs.format(name=asked.name)
+    return [logs.streams(asked, group, "" if own else f"{asked.name}/", "Logs")]
+
+
+def tags(asked, arn):
+    """Return the tags of a thing."""
+    found = asked.perform("ListTags", ResourceArn=arn)["Tags"]
+    return Table("Tags", ("Key", "Value"), [[tag["Key"], tag["Value"]] for tag in found], "It has no tags.")
+
+
+def counts(asked):
+    """Return a row of the dashboard for every kind: how many there are of each status."""
+    rows = []
+    for shown in SHOWN:
+        entries = everything(asked, shown.kind)
+        busy = [entry for entry in entries if shown.kind.status and lifecycle.is_busy(shown.kind, entry)]
+        serving = [entry for entry in entries if entry.get(shown.kind.status) == "InService"]
+        rows.append([asked.link(shown.label, shown.path), len(busy), len(serving), len(entries)])
+    return rows
+
+
+def everything(asked, kind):
+    """Return all entries of a kind's list."""
+    request, entries = {"MaxResults": 100}, []
+    while True:
+        answer = asked.perform(kind.listing, **request)
+        entries += next(value for value in answer.values() if isinstance(value, list))
+        if "NextToken" not in answer:
+            return entries
+        request["NextToken"] = answer["NextToken"]
+
+
+ROUTES = {shown.path: listing(shown) for shown in SHOWN} | {f"{shown.path}/*": detail(shown) for shown in SHOWN}

@@ -1,0 +1,235 @@
+"""The console's pages by HTTP: what they show, and who tries in vain to make them do something."""
+
+import http.client
+import json
+import time
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+import pytest
+
+from endpoints import ROLE, XGBOOST
+from helpers.local_account.client import ask
+from helpers.local_account.kinds import KINDS
+
+HOME = "/console/us-east-1"
+
+
+class Browser:
+    """What a browser is to the account: it keeps a cookie, and sends the headers that browsers send."""
+
+    def __init__(self, served):
+        self.host = urlsplit(served.url).netloc
+        self.link = urlsplit(ask(served.environment, "/console-link")["Url"])
+        self.cookie = self.send("GET", f"{self.link.path}?{self.link.query}").getheader("set-cookie").split(";")[0]
+
+    def send(self, method, path, body=None, **headers):
+        """Send a request and return the response, whose body is read."""
+        connected = http.client.HTTPConnection(self.host, timeout=30)
+        connected.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connected.getresponse()
+        answer.text = answer.read().decode(errors="replace")
+        connected.close()
+        return answer
+
+    def get(self, path, **headers):
+        """Open a page as somebody does who is let in."""
+        return self.send("GET", path, Cookie=self.cookie, **headers)
+
+    def json(self, path):
+        """Return a page as JSON."""
+        return json.loads(self.get(path, Accept="application/json").text)
+
+    def rows(self, path, title=None):
+        """Return the rows of a page's first table, or of the one with this title."""
+        parts = [part for part in self.json(path)["Parts"] if "Rows" in part]
+        return next(part["Rows"] for part in parts if title in (None, part["Title"]))
+
+
+@pytest.fixture(scope="module")
+def browser(shared_account):
+    return Browser(shared_account)
+
+
+def train(served, name, program="true", **members):
+    """Run a training job that is a shell program, to its end."""
+    sagemaker = served.client("sagemaker")
+    served.client("s3").create_bucket(Bucket="course")
+    sagemaker.create_training_job(
+        TrainingJobName=name,
+        AlgorithmSpecification={
+            "TrainingImage": XGBOOST,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["/bin/sh", "-c", program],
+            "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}],
+        },
+        RoleArn=ROLE,
+        OutputDataConfig={"S3OutputPath": "s3://course/out"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+        StoppingCondition={"MaxRuntimeInSeconds": 60},
+        **members,
+    )
+    while sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"] in ("InProgress", "Stopping"):
+        time.sleep(0.05)
+
+
+class Tags(HTMLParser):
+    """The tags and attributes of a page, as a browser would see them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+
+PAGES = [
+    "dashboard", "jobs", "processing-jobs", "hyper-tuning-jobs", "models", "endpointConfig", "endpoints",
+    "transform-jobs", "s3", "logs", "metrics", "roles", "roles/role?name=SageMakerCourseRole",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_there_as_html_and_as_json(browser, path):
+    page = browser.get(f"{HOME}/{path}")
+    assert (page.status, page.getheader("content-type")) == (200, "text/html; charset=utf-8")
+    name, _, query = path.partition("?")
+    assert browser.json(f"{HOME}/{name}.json?{query}") == browser.json(f"{HOME}/{path}")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_has_landmarks_headings_and_captions(browser, path):
+    tags = Tags(browser.get(f"{HOME}/{path}").text).found
+    names = [tag for tag, _ in tags]
+    assert names.count("h1") == names.count("main") == names.count("header") == 1
+    assert names.count("table") == names.count("caption")
+    assert all("scope" in attributes for tag, attributes in tags if tag == "th")
+    assert ("a", {"class": "skip", "href": "#content"}) in tags
+    labelled = {attributes.get("for") for tag, attributes in tags if tag == "label"}
+    assert labelled >= {
+        attributes["id"]
+        for tag, attributes in tags
+        if tag in ("input", "select") and attributes.get("type") != "hidden"
+    }
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_asks_anybody_else(browser, path):
+    page = browser.get(f"{HOME}/{path}")
+    asked = [
+        attributes[name]
+        for _, attributes in Tags(page.text).found
+        for name in ("src", "href", "action")
+        if name in attributes
+    ]
+    assert all(address.startswith(("/console", "#")) for address in asked)
+    assert "default-src 'self'" in page.getheader("content-security-policy")
+
+
+def test_the_lists_of_an_empty_account_name_the_call_that_fills_them(browser):
+    empty = {path: browser.get(f"{HOME}/{path}").text for path in ("processing-jobs", "hyper-tuning-jobs")}
+    assert "<code>CreateProcessingJob</code>" in empty["processing-jobs"]
+    assert "<code>CreateHyperParameterTuningJob</code>" in empty["hyper-tuning-jobs"]
+    assert "<code>CreateEndpoint</code>. In the course: chapter 9" in browser.get(f"{HOME}/endpoints").text
+
+
+def test_the_menu_has_the_labels_of_today_and_pages_name_the_older_ones(browser):
+    page = browser.get(f"{HOME}/processing-jobs").text
+    assert "<h2>Data preparation</h2>" in page
+    assert "<em>Processing &gt; Processing jobs</em>" in page
+
+
+def test_a_training_job_is_listed_and_described(browser, shared_account):
+    train(shared_account, "shown", "echo loss=0.5; echo loss=0.25", HyperParameters={"depth": "3"})
+    [row] = [row for row in browser.rows(f"{HOME}/jobs") if row["Name"]["Text"] == "shown"]
+    assert row["Status"] == "Completed"
+    page = browser.json(row["Name"]["Href"])
+    described = shared_account.client("sagemaker").describe_training_job(TrainingJobName="shown")
+    values = {}
+    for part in page["Parts"]:
+        values |= part.get("Values", {})
+    assert values["TrainingJobArn"] == described["TrainingJobArn"]
+    assert values["depth"] == "3"
+    assert {part["Title"] for part in page["Parts"]} >= {"Job settings", "Algorithm", "Hyperparameters", "Logs", "loss"}
+
+
+def test_nothing_of_a_description_is_left_out(browser, shared_account):
+    train(shared_account, "whole")
+    page = browser.get(f"{HOME}/jobs/whole").text
+    described = shared_account.client("sagemaker").describe_training_job(TrainingJobName="whole")
+    for name, value in described.items():
+        headings = {"SecondaryStatusTransitions": "Status history"}
+        assert value in ({}, []) or headings.get(name, name) in page or name == "ResponseMetadata", name
+
+
+def test_a_log_is_shown_line_by_line(browser, shared_account):
+    train(shared_account, "told", "echo first; echo second")
+    [stream] = browser.rows(f"{HOME}/jobs/told", "Logs")
+    lines = [line["Text"] for line in browser.json(stream["Log stream"]["Href"])["Parts"][0]["Lines"]]
+    assert lines[:2] == ["first", "second"]
+
+
+def test_a_list_is_narrowed_sorted_and_turned_over(browser, shared_account):
+    sagemaker = shared_account.client("sagemaker", "eu-west-1")
+    for number in range(25):
+        sagemaker.create_model(ModelName=f"m-{number:02}", PrimaryContainer={"Image": XGBOOST}, ExecutionRoleArn=ROLE)
+    names = [row["Name"]["Text"] for row in browser.rows("/console/eu-west-1/models?sort=Name&order=Ascending")]
+    assert names == [f"m-{number:02}" for number in range(20)]
+    page = browser.json("/console/eu-west-1/models?sort=Name&order=Ascending")["Parts"][0]["Pages"]
+    assert [row["Name"]["Text"] for row in browser.rows(page[0]["Href"])] == [f"m-{n}" for n in range(20, 25)]
+    assert [row["Name"]["Text"] for row in browser.rows("/console/eu-west-1/models?name=07")] == ["m-07"]
+    assert browser.rows(f"{HOME}/models?name=m-") == []
+
+
+def test_a_page_waits_until_it_has_changed(browser, shared_account):
+    sagemaker = shared_account.client("sagemaker", "eu-north-1")
+    mark = browser.get("/console/eu-north-1/models").getheader("etag")
+    assert browser.get("/console/eu-north-1/models", If_None_Match=mark).status == 304
+    from threading import Timer
+
+    container = {"Image": XGBOOST}
+    later = Timer(
+        0.7, lambda: sagemaker.create_model(ModelName="new", PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    )
+    later.start()
+    began = time.monotonic()
+    page = browser.get("/console/eu-north-1/models", If_None_Match=mark, Prefer="wait")
+    later.join()
+    assert page.status == 200 and ">new</a>" in page.text
+    assert 0.5 < time.monotonic() - began < 5
+
+
+def test_what_is_not_there_is_not_found(browser):
+    paths = ("jobs/nobody", "nothing", "s3/objects?bucket=nobody", "roles/role?name=nobody", "logs/group?group=/nobody")
+    assert {browser.get(f"{HOME}/{path}").status for path in paths} == {404}
+    assert browser.get("/console/mars-1/jobs").status == 404
+
+
+def test_every_kind_that_the_account_has_is_in_the_menu(browser):
+    from helpers.local_account.console.asked import PATHS
+
+    page = browser.get(f"{HOME}/dashboard").text
+    for kind in KINDS:
+        if kind.name in PATHS:
+            assert f'href="{HOME}/{PATHS[kind.name]}"' in page
+
+
+def test_a_table_in_s3_is_previewed_and_a_page_in_s3_is_text(browser, shared_account):
+    s3 = shared_account.client("s3")
+    s3.create_bucket(Bucket="looked-at")
+    s3.put_object(Bucket="looked-at", Key="a/flights.csv", Body=b"carrier,delay\nUA,3\nDL,-2\n")
+    s3.put_object(Bucket="looked-at", Key="a/page.html", Body=b"<script>alert(1)</script>", ContentType="text/html")
+    assert browser.rows(f"{HOME}/s3/object?bucket=looked-at&key=a/flights.csv") == [
+        {"carrier": "UA", "delay": "3"},
+        {"carrier": "DL", "delay": "-2"},
+    ]
+    page = browser.get(f"{HOME}/s3/object?bucket=looked-at&key=a/page.html").text
+    assert "&lt;script&gt;alert(1)" in page
+    assert "script" not in [tag for tag, attributes in Tags(page).found if "src" not in attributes]
+    file = browser.get(f"{HOME}/s3/download?bucket=looked-at&key=a/page.html")
+    assert file.text == "<script>alert(1)</script>"
+    assert file.getheader("content-disposition").startswith("attachment")
+    assert file.getheader("content-type") == "application/octet-stream"
+    assert file.getheader("x-content-type-options") == "nosniff"
