@@ -17,13 +17,14 @@ import boto3
 import psutil
 from botocore.config import Config
 
+import workshop
 from conftest import Served
 from helpers.local_account import connection, serving
 
 ROOT = Path(__file__).parents[1]
 ROLE = serving.ROLE_ARN
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
-CLIENTS, SECONDS, MEGABYTES = 8, 3, 100
+CLIENTS, SECONDS, MEGABYTES, LEARNERS = 8, 3, 100, 30
 FEATURES = 15  # of a flight, as the course's model takes them
 
 
@@ -36,7 +37,7 @@ def main():
         row("account ready after `course up`, new folder", ready(folder / "new"), "under 2 s")
         account = Served(folder / "account")
         try:
-            for measure in (control_plane, training, invocation, transfer):
+            for measure in (control_plane, training, invocation, transfer, learners):
                 measure(account, folder)
         finally:
             account.stop()
@@ -266,6 +267,21 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def learners(account, folder):
+    """Let thirty learners train, deploy, invoke and clean up at once."""
+    began = time.perf_counter()
+    met, said = workshop.hold(account, LEARNERS)
+    total = time.perf_counter() - began
+    assert said == [{number} for number in range(LEARNERS)]
+    row(f"{LEARNERS} learners at once, until the last has cleaned up", f"{total:.0f} s")
+    for step, words in (
+        ("train", "a training job"),
+        ("deploy", "an endpoint until InService"),
+        ("invoke", "ten requests"),
+    ):
+        row(f"  of which {words}, median of the learners", f"{workshop.median(met, step):.1f} s")
 
 
 if __name__ == "__main__":
