@@ -68,6 +68,13 @@ def console(options):
     open_console(_folder(options), options.browser)
 
 
+def mail(options):
+    """Print the account's mailbox, or the letter with a number; --confirm follows its link."""
+    from .mail import show
+
+    return show(serving.variables(_folder(options)), options.number, options.confirm)
+
+
 def lab(options):
     """Start the local account and JupyterLab on the first chapter; Ctrl-C stops both."""
     from .lab import lab as run
@@ -116,7 +123,7 @@ def _folder(options):
 def _parser():
     parser = argparse.ArgumentParser(prog="course", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for run, name in ((up, "up"), (down, "down"), (status, "status"), (env, "env")):
+    for run, name in ((up, "up"), (down, "down"), (status, "status"), (env, "env"), (mail, "mail")):
         command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         command.set_defaults(run=run)
         command.add_argument("--folder", help="the account's folder (default: .account of this clone)")
@@ -131,6 +138,9 @@ def _parser():
             )  # fmt: skip
         if run is env:
             command.add_argument("--region", help="default: the account's")
+        if run is mail:
+            command.add_argument("number", nargs="?", type=int, help="the letter to print (default: list them all)")
+            command.add_argument("--confirm", action="store_true", help="follow the link of the letter")
     command = commands.add_parser("console", help=console.__doc__, description=console.__doc__)
     command.set_defaults(run=console)
     command.add_argument("--folder", help="the account's folder (default: .account of this clone)")

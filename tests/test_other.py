@@ -14,24 +14,13 @@ def refused(call, code, message=None):
     assert caught.value.response["Error"]["Code"] == code
 
 
-def test_topics_survive_a_sudden_death(account):
-    arn = account.client("sns").create_topic(Name="alerts", Tags=[{"Key": "learner", "Value": "ada"}])["TopicArn"]
-    assert arn == "arn:aws:sns:us-east-1:000000000000:alerts"
-    account.kill()
-    account.start()
-    sns = account.client("sns")
-    assert [topic["TopicArn"] for topic in sns.list_topics()["Topics"]] == [arn]
-    assert sns.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "learner", "Value": "ada"}]
-    sns.delete_topic(TopicArn=arn)
-    account.kill()
-    account.start()
-    assert account.client("sns").list_topics()["Topics"] == []
-
-
 def test_messages_wait_in_a_queue_through_a_sudden_death(account):
     sns, sqs = account.client("sns"), account.client("sqs")
     queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     topic = sns.create_topic(Name="alerts")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     sns.publish(TopicArn=topic, Message="over budget")
@@ -39,7 +28,9 @@ def test_messages_wait_in_a_queue_through_a_sudden_death(account):
     account.start()
     (message,) = account.client("sqs").receive_message(QueueUrl=queue)["Messages"]
     assert json.loads(message["Body"])["Message"] == "over budget"
-    account.client("sns").publish(TopicArn=topic, Message="again")  # topic and queue still know each other
+    account.kill()
+    account.start()
+    account.client("sns").publish(TopicArn=topic, Message="again")  # the first that wakes the queue
     (message,) = account.client("sqs").receive_message(QueueUrl=queue)["Messages"]
     assert json.loads(message["Body"])["Message"] == "again"
 
@@ -88,13 +79,13 @@ def test_everything_kept_keeps_its_name_and_time(account):
 
 
 def test_regions_are_apart(shared_account):
-    shared_account.client("sns").create_topic(Name="here")
-    assert shared_account.client("sns", region="eu-west-1").list_topics()["Topics"] == []
+    shared_account.client("ecr").create_repository(repositoryName="here")
+    assert shared_account.client("ecr", region="eu-west-1").describe_repositories()["repositories"] == []
 
 
 def test_awss_own_errors_come_through(shared_account):
-    missing = "arn:aws:sns:us-east-1:000000000000:missing"
-    refused(lambda: shared_account.client("sns").get_topic_attributes(TopicArn=missing), "NotFound")
+    missing = "AWS.SimpleQueueService.NonExistentQueue"
+    refused(lambda: shared_account.client("sqs").get_queue_url(QueueName="missing"), missing)
     refused(lambda: shared_account.client("ecr").list_images(repositoryName="missing"), "RepositoryNotFoundException")
     refused(lambda: shared_account.client("ec2").describe_vpcs(VpcIds=["vpc-1"]), "InvalidVpcID.NotFound")
 
@@ -103,7 +94,6 @@ def test_awss_own_errors_come_through(shared_account):
     ("service", "operation", "parameters"),
     [
         ("ec2", "run_instances", {"ImageId": "ami-12345678", "MinCount": 1, "MaxCount": 1}),
-        ("sns", "create_platform_endpoint", {"PlatformApplicationArn": "a", "Token": "t"}),
         ("ecr", "get_authorization_token", {}),
         ("lambda", "list_functions", {}),
         ("glue", "get_jobs", {}),
@@ -122,12 +112,7 @@ def test_what_would_only_pretend_is_refused_in_the_protocol_of_its_service(
     refused(lambda: call(**parameters), "NotImplemented", "exists on AWS, but the local account does not have it")
 
 
-def test_a_subscriber_that_cannot_be_reached_is_refused(shared_account):
-    sns = shared_account.client("sns")
-    topic = sns.create_topic(Name="unreachable")["TopicArn"]
-    for protocol, endpoint in (("email", "ada@example.com"), ("https", "https://example.com"), ("sms", "+15550100")):
-        refused(lambda p=protocol, e=endpoint: sns.subscribe(TopicArn=topic, Protocol=p, Endpoint=e), "LocalLimit")
-
-
 def test_what_moto_stumbles_over_is_a_clean_error(shared_account):
-    refused(lambda: shared_account.client("sns").delete_topic(TopicArn="not an ARN"), "LocalLimit", "moto")
+    sqs = shared_account.client("sqs")
+    queue = sqs.create_queue(QueueName="strict")["QueueUrl"]
+    refused(lambda: sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": "{"}), "LocalLimit", "moto")

@@ -9,6 +9,7 @@ from pathlib import Path
 from .changes import Changes
 from .clock import Clock
 from .machines import sweep
+from .mailbox import Mailbox
 from .records import Records
 
 ACCOUNT_ID = "000000000000"  # twelve zeros: whoever sees them in an ARN knows that this is the local account
@@ -40,6 +41,7 @@ class Account:
         from .services.iam import Iam
         from .services.logs import Logs
         from .services.s3 import Objects
+        from .services.sns_topics import Topics
 
         self.folder, self.port, self.region = Path(folder).resolve(), port, region
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -53,6 +55,8 @@ class Account:
         self.objects = Objects(self)
         self.logs = Logs(self)
         self.metrics = Metrics(self)
+        self.mailbox = Mailbox(self)
+        self.sns = Topics(self)
         self.training = Training(self)
         self.processing = Processing(self)
         self.hosting = Hosting(self)

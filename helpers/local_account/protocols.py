@@ -124,6 +124,7 @@ INVALID = {  # the code of a request that breaks a rule of the model, where it i
     "sts": "ValidationError",
     "cloudwatch": "InvalidParameterValue",
     "logs": "InvalidParameterException",
+    "sns": "InvalidParameter",
 }
 
 

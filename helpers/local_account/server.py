@@ -18,7 +18,7 @@ from starlette.responses import Response
 from . import signatures
 from .account import Account
 from .errors import AwsError, LocalLimit
-from .services import cloudwatch, course, iam, logs, other, s3, sagemaker, sts
+from .services import cloudwatch, course, iam, logs, other, s3, sagemaker, sns, sns_pages, sts
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 SERVICES = {  # by the service that a signature names
@@ -27,6 +27,7 @@ SERVICES = {  # by the service that a signature names
     "iam": iam.serve,
     "logs": logs.serve,
     "monitoring": cloudwatch.serve,
+    "sns": sns.serve,
     "course": course.serve,
 }
 
@@ -62,6 +63,8 @@ class Door:
 
             return await serve(request, self.account)
         refuse_foreign(request)
+        if sns_pages.is_link(request):
+            return await sns.follow(request, self.account)
         caller = await signatures.caller_of(request, self.account)
         if caller.service == "sagemaker" and request.url.path.startswith("/endpoints/"):
             from .services.sagemaker_runtime import serve  # its HTTP client is costly to import

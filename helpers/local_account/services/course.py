@@ -45,4 +45,14 @@ async def console(request, account):
     return {"Url": f"{account.url}/console/enter?{urlencode(query)}"}
 
 
-QUESTIONS = {"/console-link": console, "/changes": changes, "/status": status}
+async def mail(request, account):
+    """Return the letters in the account's mailbox, and what could not be delivered."""
+    letters, undelivered = account.mailbox.letters(), account.mailbox.undelivered()
+    return {"Letters": list(map(_dated, letters)), "Undelivered": list(map(_dated, undelivered))}
+
+
+def _dated(letter):
+    return letter | {"Time": letter["Time"].isoformat()}
+
+
+QUESTIONS = {"/console-link": console, "/changes": changes, "/status": status, "/mail": mail}

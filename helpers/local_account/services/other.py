@@ -14,6 +14,7 @@ import threading
 from contextlib import nullcontext
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
+from importlib import import_module
 from urllib.parse import parse_qsl
 
 from botocore.exceptions import UnknownServiceError
@@ -25,11 +26,6 @@ from ..protocols import protocol_of, protocol_of_service, write_error
 READS = ("Describe*", "Get*", "List*", "BatchGet*", "Query", "Scan")
 TAGS = ("TagResource", "UntagResource")
 OPEN = {  # service, as signatures name it -> the operations that moto answers
-    "sns": (
-        *("CreateTopic", "DeleteTopic", "ListTopics", "GetTopicAttributes", "SetTopicAttributes"),
-        *("Publish", "PublishBatch", "Subscribe", "Unsubscribe", "ListSubscriptions", "ListSubscriptionsByTopic"),
-        *("GetSubscriptionAttributes", "SetSubscriptionAttributes", "ListTagsForResource", *TAGS),
-    ),
     "sqs": ("*",),
     "dynamodb": (
         *("CreateTable", "DeleteTable", "DescribeTable", "ListTables", "UpdateTable", "*Item", "Query", "Scan"),
@@ -48,7 +44,12 @@ OPEN = {  # service, as signatures name it -> the operations that moto answers
         *("CreateSecurityGroup", "DeleteSecurityGroup", "AuthorizeSecurityGroup*", "RevokeSecurityGroup*"),
     ),
 }
-REACHED = {"sns": ("sns", "sqs")}  # whose state a request to a service may change, where it is not its own alone
+
+
+class NoQueue(AwsError):
+    """There is no such queue."""
+
+    code = "NotFound"
 
 
 async def serve(request, account, caller):
@@ -58,11 +59,25 @@ async def serve(request, account, caller):
     try:
         if not any(fnmatchcase(name, allowed) for allowed in OPEN.get(service, ())):
             raise NotHere(f"{service}:{name}")
-        if service == "sns" and name == "Subscribe" and dict(parse_qsl(body.decode())).get("Protocol") != "sqs":
-            raise LocalLimit("Topics deliver to queues (protocol sqs) here; other subscribers cannot be reached.")
         return await asyncio.to_thread(_Moto.of(account).answer, request, body, service, name, caller.region)
     except AwsError as error:
         return write_error(error, service, protocol)
+
+
+def queue(account, arn):
+    """Return the queue of an ARN, with its policy, or raise NoQueue."""
+    return _Moto.of(account).queue(arn)
+
+
+def send_message(account, arn, body, attributes):
+    """Put a message into a queue of the account, as SNS does."""
+    _Moto.of(account).send(arn, body, attributes)
+
+
+def module(name):
+    """Return a module of moto, which must find the account's number when it is first imported."""
+    os.environ["MOTO_ACCOUNT_ID"] = "000000000000"
+    return import_module(name)
 
 
 def _protocol(request, service, body):
@@ -102,17 +117,32 @@ class _Moto:
 
     def answer(self, request, body, service, name, region):
         """Let moto answer one request, and keep what that changed."""
-        concerned = REACHED.get(service, (service,))
         with self.lock:
-            for each in concerned:
-                self._wake(each, region)
+            self._wake(service, region)
         # A queue may be listened to for 20 seconds: what it waits for has to come in meanwhile.
         with nullcontext() if name == "ReceiveMessage" else self.lock:
             status, headers, content = self._ask(request, body, name)
         if status < 400 and not any(fnmatchcase(name, read) for read in READS):
             with self.lock:
-                self._keep(concerned, region)
+                self._keep(service, region)
         return Response(content, status, headers)
+
+    def queue(self, arn):
+        """Return moto's queue of an ARN, or raise NoQueue."""
+        region, _, name = arn.split(":")[3:6]
+        with self.lock:
+            self._wake("sqs", region)
+            try:
+                return _backends("sqs")[self.account.id][region].get_queue(name)
+            except module("moto.sqs.exceptions").QueueDoesNotExist:
+                raise NoQueue(f"There is no queue {arn}.") from None
+
+    def send(self, arn, body, attributes):
+        """Put a message into a queue, and keep it."""
+        region, _, name = arn.split(":")[3:6]
+        with self.lock:
+            _backends("sqs")[self.account.id][region].send_message(name, body, attributes)
+            self._keep("sqs", region)
 
     def _ask(self, request, body, name):
         environ = {
@@ -163,24 +193,20 @@ class _Moto:
         if row:
             backends[region] = _Reader(io.BytesIO(row[0])).load()
         else:
-            self._keep((service,), region)  # what AWS gives everyone, such as the default VPC, has random names too
+            self._keep(service, region)  # what AWS gives everyone, such as the default VPC, has random names too
         self.awake.add((service, region))
 
-    def _keep(self, services, region):
-        states = [(service, region, _written(_backends(service)[self.account.id][region])) for service in services]
+    def _keep(self, service, region):
+        state = _written(_backends(service)[self.account.id][region])
         with self.account.records.lock:
-            self.database.execute("BEGIN")
-            self.database.executemany("INSERT OR REPLACE INTO moto VALUES (?, ?, ?)", states)
-            self.database.execute("COMMIT")
+            self.database.execute("INSERT OR REPLACE INTO moto VALUES (?, ?, ?)", (service, region, state))
 
 
 @lru_cache(1)
 def _application():
     """Return moto's WSGI application. Its import takes a second, so it waits for the first request that needs it."""
-    os.environ["MOTO_ACCOUNT_ID"] = "000000000000"  # read by moto when it is imported
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-
-    return DomainDispatcherApplication(create_backend_app)
+    moto = module("moto.moto_server.werkzeug_app")
+    return moto.DomainDispatcherApplication(moto.create_backend_app)
 
 
 def _backends(service):

@@ -84,11 +84,6 @@ MEMBERS = {
 def _check_statement(body):
     if not isinstance(body, dict) or body.keys() - MEMBERS or body.get("Effect") not in ("Allow", "Deny"):
         raise MalformedPolicyDocument("Syntax errors in policy.")
-    if not re.fullmatch(r"[0-9A-Za-z]*", str(body.get("Sid", ""))):
-        raise MalformedPolicyDocument(
-            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression "
-            "[0-9A-Za-z]*"
-        )
     if ("Action" in body) == ("NotAction" in body):
         raise MalformedPolicyDocument("Policy statement must contain actions.")
     for member in ("Action", "NotAction", "Resource", "NotResource"):
@@ -128,7 +123,17 @@ def _check_conditions(conditions):
                 raise MalformedPolicyDocument("Syntax errors in policy.")
 
 
+def _check_sid(body):
+    """Raise unless IAM takes the statement's ID; SNS and SQS take any in the policies of their topics and queues."""
+    if not re.fullmatch(r"[0-9A-Za-z]*", str(body.get("Sid", ""))):
+        raise MalformedPolicyDocument(
+            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression "
+            "[0-9A-Za-z]*"
+        )
+
+
 def _check_identity_statement(body):
+    _check_sid(body)
     if "Principal" in body or "NotPrincipal" in body:
         raise MalformedPolicyDocument("Policy document should not specify a principal.")
     _check_resources(body)
@@ -142,6 +147,7 @@ def _check_resource_statement(body):
 
 
 def _check_trust_statement(body):
+    _check_sid(body)
     if "Resource" in body or "NotResource" in body:
         raise MalformedPolicyDocument("Has prohibited field Resource")
     if "Principal" not in body:
