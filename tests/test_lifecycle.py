@@ -105,6 +105,7 @@ def test_one_that_does_not_exist_is_not_found(sagemaker, kind):
     assert refused.value.response["Error"]["Code"] == "ValidationException"
     words = {
         "TrainingJob": "Requested resource not found.",
+        "HyperParameterTuningJob": "Requested resource not found.",
         "ProcessingJob": "Could not find requested job with name: nobody",
     }
     usual = f'Could not find {kind.title} "arn:aws:sagemaker:'

@@ -37,6 +37,7 @@ class Account:
         from .runners.hosting import Hosting
         from .runners.processing import Processing
         from .runners.training import Training
+        from .runners.tuning import Tuning
         from .services.cloudwatch import Metrics
         from .services.iam import Iam
         from .services.logs import Logs
@@ -59,8 +60,10 @@ class Account:
         self.sns = Topics(self)
         self.training = Training(self)
         self.processing = Processing(self)
+        self.tuning = Tuning(self)
         self.hosting = Hosting(self)
-        self.runners = {  # what runs programs, by their names
+        self.runners = {  # what runs programs, by their names, in the order in which they are closed
+            "HyperParameterTuningJobs": self.tuning,  # before the training jobs that it would replace
             "TrainingJobs": self.training,
             "ProcessingJobs": self.processing,
             "Endpoints": self.hosting,

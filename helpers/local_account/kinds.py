@@ -80,6 +80,17 @@ KINDS = [
         taken_code="ResourceInUse",
         order="Ascending",
     ),
+    Kind(
+        "HyperParameterTuningJob",
+        "hyper parameter tuning job",
+        "HyperParameterTuningJobStatus",
+        **JOB,
+        missing=NOT_FOUND,
+        taken=JOB_TAKEN.replace("{Title}", "Hyper parameter tuning job"),
+        taken_code="ResourceInUse",
+        order="Ascending",
+        sort="Name",
+    ),
     Kind("Model", "model"),
     Kind("EndpointConfig", "endpoint configuration"),
     Kind(
@@ -91,16 +102,6 @@ KINDS = [
     ),
     # The account cannot make these yet. Their lists are empty, which is the truth.
     Kind("TransformJob", "transform job", "TransformJobStatus", **JOB, missing=NOT_FOUND, creatable=False),
-    Kind(
-        "HyperParameterTuningJob",
-        "hyper parameter tuning job",
-        "HyperParameterTuningJobStatus",
-        **JOB,
-        missing=NOT_FOUND,
-        order="Ascending",
-        sort="Name",
-        creatable=False,
-    ),
     Kind(
         "NotebookInstance",
         "notebook instance",

@@ -55,19 +55,20 @@ def page(account, kind, region, request):
     records = [record for record in account.records.all(kind.name, region) if _wanted(kind, record, request)]
     by = {"Name": kind.key, "Status": kind.status}.get(request.get("SortBy", kind.sort), "CreationTime")
     descending = request.get("SortOrder", kind.order) == "Descending"
-    records.sort(key=lambda record: (record[by], record[kind.key]), reverse=descending)
+    rows = [(record[by], record[kind.key], record) for record in records]
+    shown, token = cut_page(rows, descending, request)
+    return {listed: [shapes.cut(record, summary) for record in shown], **token}
+
+
+def cut_page(rows, descending, request):
+    """Return what of rows (sort value, name, thing) is on the page that a List request asks for, and its NextToken."""
+    rows = sorted(rows, key=lambda row: row[:2], reverse=descending)
     if token := request.get("NextToken"):
         last = _opened(token)
-        records = [
-            record
-            for record in records
-            if ((record[by], record[kind.key]) < last if descending else (record[by], record[kind.key]) > last)
-        ]
+        rows = [row for row in rows if (row[:2] < last if descending else row[:2] > last)]
     size = request.get("MaxResults", PAGE)
-    answer = {listed: [shapes.cut(record, summary) for record in records[:size]]}
-    if len(records) > size:
-        answer["NextToken"] = _sealed(records[size - 1][by], records[size - 1][kind.key])
-    return answer
+    more = {"NextToken": _sealed(*rows[size - 1][:2])} if len(rows) > size else {}
+    return [thing for _, _, thing in rows[:size]], more
 
 
 def delete(account, kind, region, name):

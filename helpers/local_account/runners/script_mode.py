@@ -67,11 +67,23 @@ class Job:
         self.resources = config("resourceconfig")
         self.channels = config("inputdataconfig")
         values = {name: decoded(value) for name, value in config("hyperparameters").items()}
-        own = {name: value for name, value in values.items() if name.startswith("sagemaker_")}
+        own = {
+            name: value
+            for name, value in values.items()
+            if name.startswith("sagemaker_") or name == "_tuning_objective_metric"  # the latter is of tuning jobs
+        }
         self.hyperparameters = {name: value for name, value in values.items() if name not in own}
         self.script = os.environ.get("SAGEMAKER_PROGRAM") or own.get("sagemaker_program")
         self.source = os.environ.get("SAGEMAKER_SUBMIT_DIRECTORY") or own.get("sagemaker_submit_directory") or str(CODE)
-        known = ("program", "submit_directory", "container_log_level", "job_name", "region", "s3_output")
+        known = (
+            "program",
+            "submit_directory",
+            "container_log_level",
+            "job_name",
+            "region",
+            "s3_output",
+            "_tuning_objective_metric",
+        )
         self.parameters = {name: value for name, value in own.items() if name.removeprefix("sagemaker_") not in known}
         self.log_level = own.get("sagemaker_container_log_level", 20)
         if not self.script:

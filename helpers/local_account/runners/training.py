@@ -38,7 +38,7 @@ class TrainingJob(Job):
     def __init__(self, account, record, ended):
         super().__init__(account, record, ended)
         self.checkpoints, self.began, self.kept = [], 0.0, False
-        self.metrics = Metrics(account, self.region, self.name, self.definitions())
+        self.metrics = Metrics(account, self.region, self.name, self.definitions(), self.heard)
 
     def work(self):
         """Do what SageMaker does for a training job, in its order."""
@@ -192,6 +192,11 @@ class TrainingJob(Job):
         log.write(line)
         self.metrics.read(line)
 
+    def heard(self, metric, value):
+        """Take a metric that was found in the output."""
+        if "TuningJobArn" in self.request:
+            self.account.tuning.hear(self.request, metric, value)
+
     def say(self, status, **members):
         """Write into the record how far the job is."""
         with self.account.records.lock:
@@ -232,6 +237,12 @@ class Training(Jobs):
         for channel in request.get("InputDataConfig", []):
             uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
             channels.require(self.account, region or self.account.region, request["RoleArn"], uri)
+
+    def forget(self, job):
+        """Let go of a job that has ended; if a tuning job has started it, that job is told."""
+        super().forget(job)
+        if "TuningJobArn" in job.request:
+            self.account.tuning.trained(job.request)
 
     def first(self, request):
         """Return what the record of a new job says, beside what was asked for."""

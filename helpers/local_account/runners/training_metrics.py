@@ -34,8 +34,8 @@ def of_xgboost():
 class Metrics:
     """The metrics of a running job: published to CloudWatch as they come, kept for its description."""
 
-    def __init__(self, account, region, job, definitions):
-        self.account, self.region, self.job = account, region, job
+    def __init__(self, account, region, job, definitions, heard=lambda name, value: None):
+        self.account, self.region, self.job, self.heard = account, region, job, heard
         self.definitions = [(definition["Name"], _finder(definition["Regex"])) for definition in definitions]
         self.last, self.lock = {}, threading.Lock()
 
@@ -47,6 +47,7 @@ class Metrics:
                 now = self.account.clock.now()
                 with self.lock:
                     self.last[name] = {"MetricName": name, "Value": value, "Timestamp": now}
+                self.heard(name, value)
                 self.account.metrics.put(NAMESPACE, name, value, {"TrainingJobName": self.job}, now, region=self.region)
 
     def final(self):

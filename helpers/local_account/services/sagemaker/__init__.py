@@ -12,7 +12,7 @@ from ... import lifecycle, shapes
 from ...errors import AwsError, NotHere
 from ...kinds import BY_LISTING, BY_NAME
 from ...validation import SerializationException, check
-from . import endpoints, jobs, models
+from . import endpoints, jobs, models, tuning_jobs
 
 WAITER = re.compile(r" m/([A-Za-z0-9+,-]+)")  # botocore's features of this call; B marks a waiter
 PATIENCE = 40  # seconds that a waiter is held before its answer begins; botocore gives up reading after 60
@@ -52,6 +52,7 @@ def perform(account, region, name, request):
 WRITTEN = {  # operations that do more than write, read or remove a record
     **jobs.operations(BY_NAME["TrainingJob"], lambda account: account.training),
     **jobs.operations(BY_NAME["ProcessingJob"], lambda account: account.processing),
+    **tuning_jobs.OPERATIONS,
     **models.OPERATIONS,
     **endpoints.OPERATIONS,
     "AddTags": lambda account, region, request: lifecycle.add_tags(account, request),

@@ -15,13 +15,13 @@ def operations(kind, room):
     }
 
 
-def create(account, kind, room, region, request):
-    """Check what can be known before a job starts, then start it."""
+def create(account, kind, room, region, request, **members):
+    """Check what can be known before a job starts, then start it; `members` go into its record."""
     lifecycle.refuse_taken(account, kind, region, request)
     if "RoleArn" in request:
         refuse_role(account, request["RoleArn"])
     room.refuse(request, region)
-    record = lifecycle.create(account, kind, region, request, **room.first(request))
+    record = lifecycle.create(account, kind, region, request, **room.first(request), **members)
     room.start(record)
     return {kind.arn_member: record[kind.arn_member]}
 
