@@ -154,7 +154,8 @@ def _look_and_clean(one, parameters, usage, began):
     try:
         with contextlib.redirect_stdout(words):
             course = session.begin(one.account, parameters["LEARNER"], parameters["REGION"], parameters["KEEP"])
-            course = replace(course, began=began + course.clock)
+            # A chapter's own account began with this computer's time, and may have been moved forward since.
+            course = replace(course, began=began if course.account == "local" else began + course.clock)
             one.usd, one.all_rates_known = costs.total([*costs.usage(course), *costs.remembered(usage)])
             one.jobs = [job["TrainingJobStatus"] for job in belongings.jobs(course, since=course.began)]
             one.left = _left(course)

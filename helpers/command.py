@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from .local_account import serving
+from .local_account.client import Refused
 
 ROOT = Path(__file__).parents[1]
 ACCOUNT = ROOT / ".account"  # the account of this clone
@@ -19,7 +20,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         return options.run(options) or 0
-    except serving.NotServed as error:
+    except (serving.NotServed, Refused) as error:
         print(f"course: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -47,6 +48,23 @@ def status(options):
         return 1
     for name, value in ask(serving.variables(folder), "/status").items():
         print(f"{name:13} {', '.join(value) or 'none' if isinstance(value, list) else value}")
+
+
+def clock(options):
+    """Print the account's time, or move it forward first: course clock +3d (m, h, d or w)."""
+    from . import clock
+
+    variables = serving.variables(_folder(options))
+    if options.step:
+        clock.move(variables, clock.span(options.step))
+    print(clock.told(variables))
+
+
+def bill(options):
+    """Print what everything in the account would cost on AWS: by resource, by learner, by day."""
+    from .bill import bill
+
+    print(bill(serving.variables(_folder(options)), options.start, options.end))
 
 
 def env(options):
@@ -123,7 +141,8 @@ def _folder(options):
 def _parser():
     parser = argparse.ArgumentParser(prog="course", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for run, name in ((up, "up"), (down, "down"), (status, "status"), (env, "env"), (mail, "mail")):
+    for run in (up, down, status, env, mail, clock, bill):
+        name = run.__name__
         command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         command.set_defaults(run=run)
         command.add_argument("--folder", help="the account's folder (default: .account of this clone)")
@@ -141,6 +160,11 @@ def _parser():
         if run is mail:
             command.add_argument("number", nargs="?", type=int, help="the letter to print (default: list them all)")
             command.add_argument("--confirm", action="store_true", help="follow the link of the letter")
+        if run is clock:
+            command.add_argument("step", nargs="?", metavar="STEP", help="+90m, +8h, +3d or +1w")
+        if run is bill:
+            command.add_argument("--start", metavar="DAY", help="the first day, such as 2026-11-01 (default: all)")
+            command.add_argument("--end", metavar="DAY", help="the day after the last (default: now)")
     command = commands.add_parser("console", help=console.__doc__, description=console.__doc__)
     command.set_defaults(run=console)
     command.add_argument("--folder", help="the account's folder (default: .account of this clone)")

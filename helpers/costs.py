@@ -7,12 +7,12 @@ import json
 import math
 import os
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import boto3
 from botocore.exceptions import ClientError
 
-from . import belongings, prices
+from . import belongings, clock, prices
 from .tables import Table
 
 USAGE_FILE = "COURSE_USAGE_FILE"  # the variable that names the file in which `course run` reads of deleted endpoints
@@ -159,8 +159,8 @@ def _machines(endpoint):
 
 
 def _now(course):
-    """Return the account's time, which this computer's clock may miss by minutes."""
-    return datetime.now(UTC) + course.clock
+    """Return the account's time, which this computer's clock may miss by minutes, or by what was skipped."""
+    return clock.now(course)
 
 
 def _notes(course, used):

@@ -10,6 +10,7 @@ from .changes import Changes
 from .clock import Clock
 from .machines import sweep
 from .mailbox import Mailbox
+from .meter import Meter
 from .records import Records
 
 ACCOUNT_ID = "000000000000"  # twelve zeros: whoever sees them in an ARN knows that this is the local account
@@ -52,6 +53,7 @@ class Account:
         self.records = Records(self.folder / "account.db", self.changes.announce)
         self.clock = Clock(self.records)
         self.console = Sessions(port)
+        self.meter = Meter(self)
         self.iam = Iam(self)
         self.objects = Objects(self)
         self.logs = Logs(self)

@@ -1,6 +1,8 @@
 """Asks the account the course's own questions, signed as an AWS request."""
 
 import json
+from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
 from botocore.auth import SigV4Auth
@@ -10,11 +12,23 @@ from botocore.credentials import Credentials
 DIRECT = build_opener(ProxyHandler({}))  # never through a proxy: the account is on this machine
 
 
-def ask(variables, path, timeout=60, **parameters):
+def ask(variables, path, timeout=60, method="GET", **parameters):
     """Return the account's answer to a question; `variables` is the environment of a client of the account."""
-    query = "&".join(f"{name}={value}" for name, value in sorted(parameters.items()))
-    request = AWSRequest(method="GET", url=f"{variables['AWS_ENDPOINT_URL']}{path}" + (f"?{query}" if query else ""))
+    query = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in sorted(parameters.items()))
+    request = AWSRequest(method=method, url=f"{variables['AWS_ENDPOINT_URL']}{path}" + (f"?{query}" if query else ""))
     keys = (variables[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
     SigV4Auth(Credentials(*keys), "course", variables["AWS_DEFAULT_REGION"]).add_auth(request)
-    with DIRECT.open(Request(request.url, headers=dict(request.headers.items())), timeout=timeout) as response:
-        return json.load(response)
+    sent = Request(request.url, headers=dict(request.headers.items()), method=method)
+    try:
+        with DIRECT.open(sent, timeout=timeout) as response:
+            return json.load(response)
+    except HTTPError as refused:
+        raise Refused(json.loads(refused.read())["message"]) from None
+
+
+class Refused(OSError):
+    """The account refused a question, and its sentence says why."""
+
+    def _render_traceback_(self):
+        """Show the sentence alone in a notebook: the way to it would teach nothing."""
+        return [f"{type(self).__name__}: {self}"]

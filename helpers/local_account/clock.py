@@ -7,6 +7,8 @@ import threading
 import traceback
 from datetime import UTC, datetime, timedelta
 
+REMEMBERED = timedelta(days=8)  # for how long we know how far ahead the account was: longer than any signature lives
+
 
 class Clock:
     """The account's clock, whose offset survives in the account's records.
@@ -19,7 +21,12 @@ class Clock:
 
     def __init__(self, records):
         self.records = records
-        self.offset = timedelta(seconds=(records.get("Clock", "", "offset") or {"Seconds": 0})["Seconds"])
+        record = records.get("Clock", "", "offset") or {"Seconds": 0, "Moves": []}
+        self.offset = timedelta(seconds=record["Seconds"])
+        self.moves = record.get(
+            "Moves", []
+        )  # [in which second of real time it was moved, the offset before], of the last days
+        self.forwarding = False  # whether somebody moves it at this moment
         self.standing = threading.local()  # the time that stands still while the work of an appointment is done
         self.appointments, self.numbers = [], itertools.count()
         self.lock = threading.RLock()  # of the appointments
@@ -43,12 +50,20 @@ class Clock:
         if step < timedelta(0):
             raise ValueError(f"The account's time moves forward only, not by {step}.")
         with self.moving:
+            now = datetime.now(UTC)
+            kept = [move for move in self.moves if move[0] > (now - REMEMBERED).timestamp()]
+            self.moves = [*kept, [int(now.timestamp()), self.offset.total_seconds()]]
             until = self.now() + step
             while due := self._due(until):
                 self._move_to(due[0])
                 self._keep(due)
             self._move_to(until)
             return self.now()
+
+    def of(self, real):
+        """Return the account's time at which this computer's clock stood at `real`, within the last days."""
+        offset = next((offset for when, offset in self.moves if real.timestamp() < when), self.offset.total_seconds())
+        return real + timedelta(seconds=offset)
 
     def start(self):
         """Begin to keep the appointments."""
@@ -99,7 +114,7 @@ class Clock:
     def _move_to(self, when):
         offset = when - datetime.now(UTC)
         if offset > self.offset:
-            self.records.put("Clock", "", "offset", {"Seconds": offset.total_seconds()})
+            self.records.put("Clock", "", "offset", {"Seconds": offset.total_seconds(), "Moves": self.moves})
             with self.bell:
                 self.offset = offset
                 self.bell.notify()

@@ -83,6 +83,7 @@ def add_tags(account, request):
     with account.records.lock:
         tags = _tagged(find(account, kind, region, name)["_Tags"], request["Tags"])
         account.records.change(kind.name, region, name, _Tags=tags)
+        account.meter.retag(request["ResourceArn"], tags)
     return {"Tags": tags}
 
 
@@ -98,6 +99,7 @@ def delete_tags(account, request):
     with account.records.lock:
         tags = [tag for tag in find(account, kind, region, name)["_Tags"] if tag["Key"] not in request["TagKeys"]]
         account.records.change(kind.name, region, name, _Tags=tags)
+        account.meter.retag(request["ResourceArn"], tags)
     return {}
 
 

@@ -89,7 +89,8 @@ def _signed_in_query(request, account, query):
         raise BadSignature(
             f"X-Amz-Expires must be 1 to 604800 seconds, not {expires!r}", "AuthorizationQueryParametersError"
         )
-    if _time(stamp) + timedelta(seconds=int(expires)) < account.clock.now():
+    # The signer's clock is this computer's; what a URL lives by is the account's.
+    if account.clock.of(_time(stamp)) + timedelta(seconds=int(expires)) < account.clock.now():
         raise BadSignature("Request has expired", "AccessDenied")
     credentials, arn = _credentials(account, key, query.get("X-Amz-Security-Token"))
     payload = "UNSIGNED-PAYLOAD" if service == "s3" else hashlib.sha256(b"").hexdigest()
@@ -101,7 +102,8 @@ def _signed_in_query(request, account, query):
 
 def _signed_as_version_2(request, account, query):
     expires = query.get("Expires", "")
-    if not expires.isdigit() or int(expires) < account.clock.now().timestamp():
+    # Version 2 names the end by the signer's clock, and not when it signed: what was skipped meanwhile is let pass.
+    if not expires.isdigit() or int(expires) < datetime.now(UTC).timestamp():
         raise BadSignature("Request has expired", "AccessDenied")
     credentials, arn = _credentials(account, query["AWSAccessKeyId"], query.get("x-amz-security-token"))
     headers, rest = HTTPHeaders(), []

@@ -8,6 +8,7 @@ import traceback
 
 from .failure import Failure
 from .instance import Cancelled
+from .instance_hours import bill
 
 
 def deploy(hosting, record, again=False):
@@ -23,9 +24,11 @@ def deploy(hosting, record, again=False):
         hosting.coming.pop(key_of(record), None)
         why = {"FailureReason": reason(error), "PendingDeploymentSummary": None}
         hosting.change(record, EndpointStatus="Failed", **why)
+        bill(hosting.account, record)
         return False
     hosting.serve(record, fleet)
     hosting.change(record, EndpointStatus="InService", **hosting.shown(fleet))
+    bill(hosting.account, record, fleet)
     return True
 
 
@@ -44,6 +47,7 @@ def replace(hosting, record):
         hosting.change(record, EndpointStatus="InService", FailureReason=reason(error), **rest)
         return
     hosting.serve(record, fleet)
+    bill(hosting.account, record, old, fleet)
     policy = (record.get("LastDeploymentConfig") or {}).get("BlueGreenUpdatePolicy", {})
     baking = policy.get("TrafficRoutingConfiguration", {}).get("WaitIntervalInSeconds", 0)
     hosting.closing.wait(baking + policy.get("TerminationWaitInSeconds", 0))
@@ -52,6 +56,7 @@ def replace(hosting, record):
         members = {"_Config": coming["Config"], "_Models": coming["Models"], "_Next": None}
         name = coming["Config"]["EndpointConfigName"]
         hosting.change(record, EndpointStatus="InService", EndpointConfigName=name, **members, **hosting.shown(fleet))
+        bill(hosting.account, record, fleet)
 
 
 def deploy_and_replace(hosting, record):
@@ -76,6 +81,7 @@ def resize(hosting, record):
     except Exception as error:
         hosting.change(record, EndpointStatus="InService", FailureReason=reason(error), _Desired=None)
         return
+    bill(hosting.account, record, fleet)
     fleet.retire(gone)
     config = {**config, "ProductionVariants": [variant.config for variant in fleet.variants.values()]}
     hosting.change(record, EndpointStatus="InService", _Config=config, _Desired=None, **hosting.shown(fleet))
@@ -90,6 +96,7 @@ def dismantle(hosting, record):
         fleet.stop()
     if not hosting.closing.is_set():
         hosting.account.records.delete("Endpoint", *key)
+        hosting.account.meter.end(record["EndpointArn"])
 
 
 def reason(error):

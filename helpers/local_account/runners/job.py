@@ -139,12 +139,17 @@ class Job:
             members |= cls.ended(record, now, *facts) | {kind.status: outcome, "LastModifiedTime": now}
             if reason:
                 members["FailureReason"] = reason
+            cls.bill(account, {**record, **members})
             account.records.change(kind.name, record["_Region"], record[kind.key], **members)
 
     @classmethod
     def ended(cls, record, now):
         """Return the members of a record that tell when the job ended."""
         return {}
+
+    @classmethod
+    def bill(cls, account, record):
+        """Tell the meter which machines the job of a record has had, and from when until when."""
 
     def record(self):
         """Return the job's record as it is now, or None if it was deleted."""

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import timedelta
 
 from .. import images
 from ..machines import Machine, addresses
@@ -47,6 +48,7 @@ class TrainingJob(Job):
         self.say(PREPARING)
         self.prepare()
         self.say(DOWNLOADING, TrainingStartTime=self.account.clock.now())
+        self.bill(self.account, self.record())
         self.download()
         self.say(PULLING)
         self.pull()
@@ -186,6 +188,14 @@ class TrainingJob(Job):
             seconds = int(-(-(now - record["TrainingStartTime"]).total_seconds() // 1))  # a second begun is a second
             members |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
         return members
+
+    @classmethod
+    def bill(cls, account, record):
+        """Tell the meter what was used: nothing before the job started, also where it failed afterwards."""
+        if began := record.get("TrainingStartTime"):
+            machines, seconds = record["ResourceConfig"], record.get("BillableTimeInSeconds")
+            ended = None if seconds is None else began + timedelta(seconds=seconds)
+            account.meter.job(record, "training", machines["InstanceType"], machines["InstanceCount"], began, ended)
 
     def hear(self, log, line):
         """Take a line of a program's output."""

@@ -1,14 +1,18 @@
-"""What the course's own programs ask the account, signed like everything else: is there news, is anything running."""
+"""What the course's own programs ask the account, signed like everything else: news, what runs, the time, the bill."""
 
+import asyncio
 import json
+import time
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from ..errors import AwsError, NotHere
+from ..errors import AwsError, NotHere, ResourceInUse, ValidationException
 from .sagemaker import refused
 
 LONGEST = 30  # seconds that a question for news is held
+FARTHEST = timedelta(days=400)  # that the clock moves at once
 
 
 async def serve(request, account, caller):
@@ -55,4 +59,66 @@ def _dated(letter):
     return letter | {"Time": letter["Time"].isoformat()}
 
 
-QUESTIONS = {"/console-link": console, "/changes": changes, "/status": status, "/mail": mail}
+async def clock(request, account):
+    """Return the account's time and how far it is ahead; POST with `seconds` moves it forward first."""
+    if request.method == "POST":
+        await _forward(account, _step(request.query_params.get("seconds", "")))
+    return {"Time": account.clock.now().isoformat(), "AheadInSeconds": account.clock.offset.total_seconds()}
+
+
+async def usage(request, account):
+    """Return what was used between two times, `start` and `end`, by the day, with AWS's rates where they are known."""
+    asked = request.query_params
+    start = _moment(asked["start"]) if "start" in asked else datetime.fromtimestamp(0, UTC)
+    end = _moment(asked["end"]) if "end" in asked else account.clock.now()
+    rows = await asyncio.to_thread(account.meter.usage, start, end)
+    return {"Time": account.clock.now().isoformat(), "Usage": [row.as_json() for row in rows]}
+
+
+async def _forward(account, step):
+    """Move the clock while nothing runs whose seconds are real, and let no job begin on the way."""
+    running = [name for kind, room in account.runners.items() if kind.endswith("Jobs") for name in room.running()]
+    if running:
+        raise ResourceInUse(
+            f"The clock moves forward only while no job runs, since programs take real time. Running: "
+            f"{', '.join(sorted(running))}. Wait for the end, or stop them."
+        )
+    if account.clock.forwarding:
+        raise ResourceInUse("The clock is being moved forward already.")
+    account.clock.forwarding = True
+    try:
+        await asyncio.sleep(1.002 - time.time() % 1)  # signatures bear whole seconds: each is of before or of after
+        await asyncio.to_thread(account.clock.forward, step)
+    finally:
+        account.clock.forwarding = False
+
+
+def _step(seconds):
+    """Return by how much the clock is to move."""
+    try:
+        step = timedelta(seconds=float(seconds))
+    except (ValueError, OverflowError):
+        raise ValidationException(f"seconds must be a number, not {seconds!r}.") from None
+    if not timedelta(0) < step <= FARTHEST:
+        raise ValidationException(
+            f"The clock moves forward by more than nothing and at most {FARTHEST.days} days at once, not by {step}."
+        )
+    return step
+
+
+def _moment(text):
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValidationException(f"start and end must be like 2026-11-23T00:00:00+00:00, not {text!r}.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+QUESTIONS = {
+    "/console-link": console,
+    "/changes": changes,
+    "/status": status,
+    "/mail": mail,
+    "/clock": clock,
+    "/usage": usage,
+}

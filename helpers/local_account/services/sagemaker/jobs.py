@@ -1,7 +1,7 @@
 """Jobs of every kind: created when their request holds, stopped when asked, deleted when they have ended."""
 
 from ... import lifecycle, shapes
-from ...errors import ResourceInUse, ValidationException
+from ...errors import AwsError, ResourceInUse, ValidationException
 
 
 def operations(kind, room):
@@ -17,6 +17,8 @@ def operations(kind, room):
 
 def create(account, kind, room, region, request, **members):
     """Check what can be known before a job starts, then start it; `members` go into its record."""
+    if account.clock.forwarding:
+        raise AwsError("The account's clock is being moved forward; ask again in a moment.", "ThrottlingException")
     lifecycle.refuse_taken(account, kind, region, request)
     if "RoleArn" in request:
         refuse_role(account, request["RoleArn"])
