@@ -36,6 +36,7 @@ class Account:
     def __init__(self, folder, port, region=REGION):
         from .console.sessions import Sessions
         from .runners.hosting import Hosting
+        from .runners.notebook_server import Notebooks
         from .runners.processing import Processing
         from .runners.training import Training
         from .runners.tuning import Tuning
@@ -64,11 +65,13 @@ class Account:
         self.processing = Processing(self)
         self.tuning = Tuning(self)
         self.hosting = Hosting(self)
+        self.notebooks = Notebooks(self)
         self.runners = {  # what runs programs, by their names, in the order in which they are closed
             "HyperParameterTuningJobs": self.tuning,  # before the training jobs that it would replace
             "TrainingJobs": self.training,
             "ProcessingJobs": self.processing,
             "Endpoints": self.hosting,
+            "NotebookInstances": self.notebooks,
         }
 
     @property

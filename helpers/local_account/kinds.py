@@ -19,6 +19,7 @@ class Kind:
     taken_code: str = "ValidationException"
     order: str = "Descending"  # how lists are sorted unless asked otherwise
     sort: str = "CreationTime"  # and by what
+    plural: str = ""  # as its list has it, where it is not the name with an s
     creatable: bool = True  # whether the account can make one yet; else its lists are empty, and say so truly
 
     @property
@@ -39,7 +40,7 @@ class Kind:
     @property
     def listing(self):
         """The operation that lists: "ListTrainingJobs"."""
-        return f"List{self.name}s"
+        return f"List{self.plural or self.name + 's'}"
 
     def arn(self, region, name):
         """Return the ARN of the resource of this name."""
@@ -109,8 +110,24 @@ KINDS = [
         busy=("Pending", "Stopping", "Updating", "Deleting"),
         finished=("Stopped", "Failed"),
         missing="RecordNotFound",
+        taken="Cannot create a duplicate Notebook Instance ({arn})",
         sort="Name",
-        creatable=False,
+    ),
+    Kind(
+        "NotebookInstanceLifecycleConfig",
+        "notebook instance lifecycle config",
+        missing="Unable to describe Notebook Instance Lifecycle Config '{arn}'. "
+        "(Details: Notebook Instance Lifecycle Config does not exist.)",
+        taken="Unable to create Notebook Instance Lifecycle Config {arn}. "
+        "(Details: Notebook Instance Lifecycle Config already exists.)",
+    ),
+    Kind(
+        "CodeRepository",
+        "code repository",
+        plural="CodeRepositories",
+        missing='Cannot find CodeRepository: "{arn}"',
+        order="Ascending",
+        sort="Name",
     ),
 ]
 

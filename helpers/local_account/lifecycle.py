@@ -53,7 +53,9 @@ def page(account, kind, region, request):
     listed = next(name for name, member in output.members.items() if member.type_name == "list")
     summary = output.members[listed].member
     records = [record for record in account.records.all(kind.name, region) if _wanted(kind, record, request)]
-    by = {"Name": kind.key, "Status": kind.status}.get(request.get("SortBy", kind.sort), "CreationTime")
+    by = {"Name": kind.key, "Status": kind.status, "LastModifiedTime": "LastModifiedTime"}.get(
+        request.get("SortBy", kind.sort), "CreationTime"
+    )
     descending = request.get("SortOrder", kind.order) == "Descending"
     rows = [(record[by], record[kind.key], record) for record in records]
     shown, token = cut_page(rows, descending, request)
@@ -115,6 +117,8 @@ def _wanted(kind, record, request):
                 passes = record[kind.status] == wanted
             case "WarmPoolStatusEquals":
                 passes = record.get("WarmPoolStatus", {}).get("Status") == wanted
+            case "AdditionalCodeRepositoryEquals":
+                passes = wanted in record.get("AdditionalCodeRepositories", [])
             case _ if name.endswith("After"):
                 passes = record[name.removesuffix("After")] > wanted
             case _ if name.endswith("Before"):

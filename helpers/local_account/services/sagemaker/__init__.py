@@ -12,7 +12,7 @@ from ... import lifecycle, shapes
 from ...errors import AwsError, NotHere
 from ...kinds import BY_LISTING, BY_NAME
 from ...validation import SerializationException, check
-from . import endpoints, jobs, models, tuning_jobs
+from . import endpoints, jobs, models, notebook_instances, notebook_parts, tuning_jobs
 
 WAITER = re.compile(r" m/([A-Za-z0-9+,-]+)")  # botocore's features of this call; B marks a waiter
 PATIENCE = 40  # seconds that a waiter is held before its answer begins; botocore gives up reading after 60
@@ -55,6 +55,8 @@ WRITTEN = {  # operations that do more than write, read or remove a record
     **tuning_jobs.OPERATIONS,
     **models.OPERATIONS,
     **endpoints.OPERATIONS,
+    **notebook_instances.OPERATIONS,
+    **notebook_parts.OPERATIONS,
     "AddTags": lambda account, region, request: lifecycle.add_tags(account, request),
     "ListTags": lambda account, region, request: lifecycle.list_tags(account, request),
     "DeleteTags": lambda account, region, request: lifecycle.delete_tags(account, request),

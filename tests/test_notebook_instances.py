@@ -1,0 +1,273 @@
+"""A notebook instance is a JupyterLab of its own: it starts, is opened by a link, keeps its volume, and goes."""
+
+import base64
+import os
+import subprocess
+import time
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+from conftest import Served
+from notebooks import ROLE, Browser, address, create, link
+
+GROUP = "/aws/sagemaker/NotebookInstances"
+ON_CREATE = """#!/bin/bash
+set -e
+echo created in $PWD by $(basename $0 | cut -d_ -f1)
+sudo -u ec2-user -i <<'AS_LEARNER'
+echo once >> /home/ec2-user/SageMaker/creations
+AS_LEARNER
+"""
+ON_START = """#!/bin/bash
+echo again >> /home/ec2-user/SageMaker/starts
+grep -o '"ResourceName": "[a-z]*"' /opt/ml/metadata/resource-metadata.json
+nohup sleep 600 &
+"""
+
+
+def script(text):
+    """Return a script as a lifecycle configuration has it."""
+    return [{"Content": base64.b64encode(text.encode()).decode()}]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """An account whose user has a Git repository, which Git takes for one on a host far away."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    far = folder / "far" / "work.git"
+    git = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+    commands = (
+        f"git init -q -b main {far} && cd {far} && echo hello > lesson.txt && git add . && git commit -q -m First && "
+        "git checkout -q -b other && echo other > other.txt && git add . && git commit -q -m Second"
+    )
+    subprocess.run(["sh", "-c", commands], check=True, env={**os.environ, **git})
+    configuration = folder / "gitconfig"
+    configuration.write_text(f'[url "file://{folder}/far/"]\n\tinsteadOf = https://git.invalid/\n')
+    before = os.environ.get("GIT_CONFIG_GLOBAL")
+    os.environ["GIT_CONFIG_GLOBAL"] = str(configuration)
+    served = Served(folder / "account")
+    if before is None:
+        del os.environ["GIT_CONFIG_GLOBAL"]
+    else:
+        os.environ["GIT_CONFIG_GLOBAL"] = before
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="module")
+def sagemaker(served):
+    return served.client("sagemaker")
+
+
+@pytest.fixture(scope="module")
+def instance(sagemaker):
+    """The name of an instance that is in service, with scripts, a stored repository and another one."""
+    sagemaker.create_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName="scripts", OnCreate=script(ON_CREATE), OnStart=script(ON_START)
+    )
+    sagemaker.create_code_repository(
+        CodeRepositoryName="stored", GitConfig={"RepositoryUrl": "https://git.invalid/work.git", "Branch": "other"}
+    )
+    create(sagemaker, "lesson", LifecycleConfigName="scripts", DefaultCodeRepository="stored")
+    return "lesson"
+
+
+@pytest.fixture(scope="module")
+def browser(sagemaker, instance):
+    return Browser(sagemaker, instance)
+
+
+def described(sagemaker, name):
+    return sagemaker.describe_notebook_instance(NotebookInstanceName=name)
+
+
+def log(served, stream):
+    events = served.client("logs").get_log_events(logGroupName=GROUP, logStreamName=stream, startFromHead=True)
+    return "\n".join(event["message"] for event in events["events"])
+
+
+def refusal(call, **request):
+    with pytest.raises(ClientError) as refused:
+        call(**request)
+    return refused.value.response["Error"]
+
+
+def settled(sagemaker, name, *statuses):
+    """Wait until an instance has one of the statuses; return its description."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        answer = described(sagemaker, name)
+        if answer["NotebookInstanceStatus"] in statuses:
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(answer)
+
+
+def test_an_instance_says_what_it_is(sagemaker, instance):
+    answer = described(sagemaker, instance)
+    assert answer["NotebookInstanceStatus"] == "InService"
+    assert answer["Url"].startswith("lesson.notebook.us-east-1.sagemaker.localhost:")
+    expected = {
+        "InstanceType": "ml.t3.medium",
+        "RoleArn": ROLE,
+        "VolumeSizeInGB": 5,
+        "RootAccess": "Enabled",
+        "DirectInternetAccess": "Enabled",
+        "PlatformIdentifier": "notebook-al2023-v1",
+        "NotebookInstanceLifecycleConfigName": "scripts",
+        "DefaultCodeRepository": "stored",
+    }
+    assert {name: answer[name] for name in expected} == expected
+
+
+def test_a_presigned_url_opens_jupyterlab(browser):
+    assert browser.first.status_code == 200
+    assert browser.first.url.endswith("/lab/tree/work")
+    assert "authToken" not in browser.first.url and "<title>JupyterLab</title>" in browser.first.text
+
+
+def test_the_classic_view_answers_at_tree(sagemaker, instance):
+    page = requests.get(link(sagemaker, instance), timeout=30)
+    assert page.status_code == 200 and page.url.endswith("/tree/work")
+    assert "<title>Home</title>" in page.text
+
+
+def test_git_is_in_jupyterlab(browser):
+    assert "@jupyterlab/git" in browser.get("/lab").text
+    answer = browser.post("/git/work/branch")
+    assert answer.json()["current_branch"]["name"] == "other"
+
+
+def test_a_kernel_works_under_the_role_of_the_instance(browser):
+    printed = browser.run(
+        "import boto3, os\n"
+        "print(boto3.client('sts').get_caller_identity()['Arn'])\n"
+        "print(boto3.client('sagemaker').list_notebook_instances()['NotebookInstances'][0]['NotebookInstanceName'])\n"
+        "print(os.path.expanduser('~').endswith('/home/ec2-user'))"
+    )
+    assert printed.split() == ["arn:aws:sts::000000000000:assumed-role/SageMakerCourseRole/SageMaker", "lesson", "True"]
+
+
+def test_the_scripts_of_the_lifecycle_run_and_are_logged(served, browser, instance):
+    assert log(served, "lesson/LifecycleConfigOnCreate") == "created in / by OnCreate"
+    assert log(served, "lesson/LifecycleConfigOnStart") == '"ResourceName": "lesson"'
+    assert "JupyterLab extension loaded" in log(served, "lesson/jupyter.log")
+    assert browser.get("/files/creations", headers={"Referer": browser.at}).text == "once\n"
+
+
+def test_nobody_comes_in_without_a_link(sagemaker, instance):
+    at = address(sagemaker, instance)
+    for path in ("/", "/lab", "/tree", "/api/contents", "/api/kernels", "/files/creations", "/?authToken=guess"):
+        assert requests.get(at + path, timeout=10).status_code == 403, path
+    assert "opens nothing here" in requests.get(f"{at}/?authToken=guess", timeout=10).text
+    assert requests.post(f"{at}/api/terminals", timeout=10).status_code == 403
+
+
+def test_a_web_page_cannot_drive_an_instance_by_the_browser_of_its_user(browser):
+    evil = {"Origin": "http://evil.example"}
+    token = {"X-XSRFToken": browser.session.cookies["_xsrf"]}
+    for headers in ({**evil, **token}, evil, {}):  # from elsewhere, or without what only the instance's own pages know
+        assert browser.session.post(f"{browser.at}/api/terminals", headers=headers, timeout=10).status_code in (
+            403,
+            404,
+        )
+    assert browser.get("/api/terminals").json() == []
+    rebound = browser.get("/api/contents", headers={"Host": f"evil.example:{browser.at.rsplit(':')[-1]}"})
+    assert rebound.status_code == 403
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    kernel = browser.post("/api/kernels").json()["id"]
+    answer = browser.get(f"/api/kernels/{kernel}/channels", headers={**evil, **upgrade, "Sec-WebSocket-Key": "x" * 16})
+    assert answer.status_code == 403
+    assert "Access-Control-Allow-Origin" not in browser.get("/api/contents", headers=evil).headers
+
+
+def test_lists_are_filtered_by_all_that_their_shape_names(sagemaker, instance):
+    def names(**filters):
+        found = sagemaker.list_notebook_instances(**filters)["NotebookInstances"]
+        return [summary["NotebookInstanceName"] for summary in found]
+
+    created = described(sagemaker, instance)["CreationTime"]
+    hits = {"DefaultCodeRepositoryContains": "tore", "NotebookInstanceLifecycleConfigNameContains": "script"}
+    assert names(NameContains="ess", StatusEquals="InService", CreationTimeAfter=created.replace(year=2020), **hits)
+    assert names(DefaultCodeRepositoryContains="nothing") == names(CreationTimeBefore=created.replace(year=2020)) == []
+    assert names(AdditionalCodeRepositoryEquals="stored") == names(StatusEquals="Failed", NameContains="ess") == []
+
+
+@pytest.mark.parametrize(
+    "status, action", [("Pending", "start"), ("Updating", "update"), ("Deleting", "delete")], ids=lambda word: word
+)
+def test_what_needs_a_stopped_instance_is_refused_while_it_runs(sagemaker, instance, status, action):
+    error = refusal(getattr(sagemaker, f"{action}_notebook_instance"), NotebookInstanceName=instance)
+    assert error["Message"] == (
+        f"Status (InService) not in ([Stopped, Failed]). Unable to transition to ({status}) for Notebook Instance "
+        "(arn:aws:sagemaker:us-east-1:000000000000:notebook-instance/lesson)."
+    )
+
+
+def test_a_name_is_taken_once(sagemaker, instance):
+    error = refusal(
+        sagemaker.create_notebook_instance, NotebookInstanceName=instance, InstanceType="ml.t3.medium", RoleArn=ROLE
+    )
+    assert error["Message"].startswith("Cannot create a duplicate Notebook Instance (arn:aws:")
+    assert refusal(sagemaker.describe_notebook_instance, NotebookInstanceName="x")["Message"] == "RecordNotFound"
+
+
+@pytest.mark.parametrize(
+    "member, value, code, words",
+    [
+        ("PlatformIdentifier", "notebook-al2-v3", "ValidationException", "(notebook-al2-v3) is not supported for"),
+        ("PlatformIdentifier", "notebook-al1-v1", "ValidationException", "(notebook-al1-v1) is not supported for"),
+        ("PlatformIdentifier", "notebook-al2023-v2", "LocalLimit", "notebook-al2023-v2"),
+        ("InstanceType", "ml.m5.large", "ValidationException", "enum value set"),
+        ("InstanceType", "ml.p3.2xlarge", "ValidationException", "ml.p3.2xlarge is not supported"),
+        ("InstanceType", "ml.g5.xlarge", "LocalLimit", "accelerators"),
+        ("VolumeSizeInGB", 16385, "ValidationException", "less than or equal to 16384"),
+        ("RoleArn", "arn:aws:iam::000000000000:role/nobody", "ValidationException", "Could not assume role"),
+        ("LifecycleConfigName", "nothing", "ValidationException", "Unable to describe Notebook Instance Lifecycle"),
+        ("DefaultCodeRepository", "nothing", "ValidationException", "Cannot find CodeRepository"),
+        ("DirectInternetAccess", "Disabled", "LocalLimit", "no VPC"),
+        ("SubnetId", "subnet-1", "LocalLimit", "virtual private clouds"),
+        ("KmsKeyId", "key", "LocalLimit", "keys to encrypt with"),
+        ("AcceleratorTypes", ["ml.eia2.medium"], "LocalLimit", "accelerators"),
+        (
+            "InstanceMetadataServiceConfiguration",
+            {"MinimumInstanceMetadataServiceVersion": "1"},
+            "LocalLimit",
+            "metadata service",
+        ),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_had_is_refused(sagemaker, member, value, code, words):
+    request = {"InstanceType": "ml.t3.medium", "RoleArn": ROLE, member: value}
+    error = refusal(sagemaker.create_notebook_instance, NotebookInstanceName="refused", **request)
+    assert error["Code"] == code and words in error["Message"]
+
+
+def test_only_the_volume_survives_a_stop(sagemaker):
+    create(sagemaker, "a" * 63, RootAccess="Disabled")  # the longest name
+    browser = Browser(sagemaker, "a" * 63)
+    printed = browser.run(
+        "from pathlib import Path\nimport sysconfig, tempfile\n"
+        "for folder in (Path.home(), Path.home() / 'SageMaker', tempfile.gettempdir(), "
+        "sysconfig.get_path('purelib')):\n    Path(folder, 'left.py').write_text('')\n"
+        "import left\nprint(Path(left.__file__).name)\n!sudo true"
+    )
+    assert "left.py" in printed and "not in the sudoers file" in printed
+    sagemaker.stop_notebook_instance(NotebookInstanceName="a" * 63)
+    sagemaker.get_waiter("notebook_instance_stopped").wait(NotebookInstanceName="a" * 63)
+    with pytest.raises(requests.ConnectionError):
+        browser.get("/lab")
+    error = refusal(sagemaker.create_presigned_notebook_instance_url, NotebookInstanceName="a" * 63)
+    assert error["Message"].startswith("Status (Stopped) not in ([InService]).")
+    sagemaker.start_notebook_instance(NotebookInstanceName="a" * 63)
+    sagemaker.get_waiter("notebook_instance_in_service").wait(NotebookInstanceName="a" * 63)
+    assert browser.get("/lab").status_code == 403  # the session was of the machine that is gone
+    printed = Browser(sagemaker, "a" * 63).run(
+        "from pathlib import Path\nimport sysconfig, tempfile\n"
+        "for folder in (Path.home(), Path.home() / 'SageMaker', tempfile.gettempdir(), "
+        "sysconfig.get_path('purelib')):\n    print(Path(folder, 'left.py').exists())"
+    )
+    assert printed.split() == ["False", "True", "False", "False"]
