@@ -145,7 +145,7 @@ def test_questions_that_make_no_sense_are_refused(cloudwatch, namespace):
     refused(lambda: ask(cloudwatch, namespace, ["Sum"], period=1), "InvalidParameterCombination", "3,600 datapoints")
     refused(lambda: ask(cloudwatch, namespace, []), "InvalidParameterCombination")
     refused(lambda: put(cloudwatch, "AWS/EC2", {"Value": 1.0}), "InvalidParameterValue")
-    refused(cloudwatch.describe_alarms, "NotImplemented", "DescribeAlarms exists on AWS")
+    refused(cloudwatch.describe_anomaly_detectors, "NotImplemented", "DescribeAnomalyDetectors exists on AWS")
 
 
 @pytest.mark.parametrize("protocol", ["smithy-rpc-v2-cbor", "json", "query"])
@@ -161,7 +161,7 @@ def test_every_protocol_of_cloudwatch_is_spoken(shared_account, namespace, monke
     assert (point["Timestamp"], point["Sum"], point["Maximum"], point["Unit"]) == (time, -2.4, 0.1, "Percent")
     assert cloudwatch.list_metrics(Namespace=namespace)["Metrics"][0]["Dimensions"] == dimensions
     refused(lambda: ask(cloudwatch, namespace, ["Sum"], period=7), "InvalidParameterValue", "must be 1, 5, 10")
-    refused(cloudwatch.describe_alarms, "NotImplemented")
+    refused(cloudwatch.describe_anomaly_detectors, "NotImplemented")
 
 
 def test_metrics_survive_a_sudden_death(account):

@@ -40,6 +40,7 @@ class Account:
         from .runners.processing import Processing
         from .runners.training import Training
         from .runners.tuning import Tuning
+        from .services.alarm_watch import Alarms
         from .services.cloudwatch import Metrics
         from .services.iam import Iam
         from .services.logs import Logs
@@ -61,6 +62,7 @@ class Account:
         self.metrics = Metrics(self)
         self.mailbox = Mailbox(self)
         self.sns = Topics(self)
+        self.alarms = Alarms(self)
         self.training = Training(self)
         self.processing = Processing(self)
         self.tuning = Tuning(self)
@@ -84,6 +86,7 @@ class Account:
         sweep(self)
         for runner in self.runners.values():
             runner.recover()
+        self.alarms.recover()
         self.clock.start()
 
     def is_busy(self):

@@ -6,10 +6,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
-from ..errors import AwsError, LocalLimit
+from ..errors import LocalLimit
 from ..protocols import answer
+from .alarms import AlarmOperations
+from .cloudwatch_errors import InvalidParameterCombination, InvalidParameterValue
+from .cloudwatch_statistics import statistic
 
-STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 MOST_DATAPOINTS = 1440  # of one GetMetricStatistics
 PAGE = 500  # metrics in one answer of ListMetrics
 
@@ -17,18 +19,6 @@ PAGE = 500  # metrics in one answer of ListMetrics
 async def serve(request, account, caller):
     """Answer a CloudWatch request."""
     return await answer(request, "cloudwatch", Operations(account.metrics, caller.region))
-
-
-class InvalidParameterValue(AwsError):
-    """A parameter has a value that makes no sense."""
-
-    code = "InvalidParameterValue"
-
-
-class InvalidParameterCombination(AwsError):
-    """Parameters do not go together."""
-
-    code = "InvalidParameterCombination"
 
 
 class Metrics:
@@ -72,6 +62,7 @@ class Metrics:
                 self.database.execute("ROLLBACK")
                 raise
         self.account.changes.announce()
+        self.account.alarms.arrived(region, measured)
 
     def measured(self, region, namespace, name, dimensions, start, end, unit=None):
         """Return the rows (time, unit, count, sum, least, most, samples) of a metric between two times."""
@@ -94,7 +85,7 @@ class Metrics:
         return [(namespace, name, json.loads(dimensions)) for namespace, name, dimensions in rows]
 
 
-class Operations:
+class Operations(AlarmOperations):
     """CloudWatch's operations under botocore's names, in one region."""
 
     def __init__(self, metrics, region):
@@ -204,45 +195,6 @@ class Operations:
             (datetime.fromtimestamp(first + number * period, UTC), unit, list(group))
             for (number, unit), group in groupby(rows, key=lambda row: ((row[0] - first) // period, row[1]))
         ]
-
-
-def statistic(name, rows):
-    """Return a statistic of measurements: Average, Sum, …, or a percentile such as p99 or p99.9."""
-    count, total = sum(row[2] for row in rows), sum(row[3] for row in rows)
-    match name:
-        case "SampleCount":
-            return count
-        case "Sum":
-            return total
-        case "Average":
-            return total / count
-        case "Minimum":
-            return min(row[4] for row in rows)
-        case "Maximum":
-            return max(row[5] for row in rows)
-    percentile = re.fullmatch(r"p(\d{1,2}(\.\d{1,10})?|100)", name)
-    if percentile is None:
-        raise LocalLimit(
-            f"The statistic {name} is not computed here; {', '.join(STATISTICS)} and percentiles (p99) are."
-        )
-    return _percentile(float(percentile[1]), rows)
-
-
-def _percentile(percent, rows):
-    samples = []
-    for _, _, count, _, least, most, listed in rows:
-        if listed is None and least != most:
-            raise LocalLimit(
-                "A percentile cannot be told from statistic sets, which do not hold the values themselves."
-            )
-        samples += json.loads(listed) if listed else [(least, count)]
-    samples.sort()
-    rank = percent / 100 * sum(count for _, count in samples)
-    for value, count in samples:
-        rank -= count
-        if rank <= 0:
-            return value
-    return samples[-1][0]
 
 
 def _row(datum, number, now):

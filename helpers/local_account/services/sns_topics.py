@@ -31,11 +31,11 @@ class Topics:
     def __init__(self, account):
         self.account, self.records, self.delivery = account, account.records, Delivery(account)
 
-    def publish(self, topic_arn, message, subject=None, attributes=None, region=None, publisher=None, email=None):
+    def publish(self, topic_arn, message, subject=None, attributes=None, region=None, publisher=None, texts=None):
         """Publish a message as the account itself, or as the AWS service `publisher`; return the message's id.
 
-        A service may publish only what the topic's policy allows it. `email` is the text for people, where `message` is
-        one for programs.
+        A service may publish only what the topic's policy allows it. `texts` may hold other words for some protocols,
+        {"email": …}, where `message` is for programs.
         """
         topic = self.topic(topic_arn)
         if region not in (None, topic_arn.split(":")[3]):
@@ -46,9 +46,8 @@ class Topics:
                 "AuthorizationError",
                 403,
             )
-        texts = {"default": message} | ({"email": email} if email else {})
         typed = {name: {"Type": "String", "Value": str(value)} for name, value in (attributes or {}).items()}
-        return self.send(topic_arn, texts, subject, typed)
+        return self.send(topic_arn, {**(texts or {}), "default": message}, subject, typed)
 
     def allows(self, topic, publisher):
         """Tell whether the topic's policy lets an AWS service, such as "budgets.amazonaws.com", publish for us."""
