@@ -417,3 +417,34 @@ def test_xgboost_is_tuned_by_its_own_metric(tuner, table):  # noqa: F811
     scores = [each["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] for each in tuner.jobs("xgb")]
     best = job["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]
     assert best == {**goal, "Value": max(scores)} and len(set(scores)) > 1
+
+
+def test_the_tuner_of_the_sdk_tunes_a_script(course, tmp_path):
+    from sagemaker.core.parameter import CategoricalParameter, ContinuousParameter
+    from sagemaker.core.training.configs import Compute, SourceCode
+    from sagemaker.train import ModelTrainer
+    from sagemaker.train.tuner import HyperparameterTuner
+
+    (tmp_path / "train.py").write_text(SCRIPT)
+    trainer = ModelTrainer(
+        training_image=SKLEARN,
+        source_code=SourceCode(source_dir=str(tmp_path), entry_script="train.py"),
+        compute=Compute(instance_type="ml.m5.large", instance_count=1, volume_size_in_gb=5),
+        hyperparameters={"count": 3},
+        role=course.role,
+        tags=course.sdk_tags,
+    )
+    tuner = HyperparameterTuner(
+        trainer,
+        objective_metric_name="score",
+        hyperparameter_ranges={"value": ContinuousParameter(0, 1), "kind": CategoricalParameter(["plain", "other"])},
+        metric_definitions=METRICS,
+        strategy="Random",
+        max_jobs=2,
+        max_parallel_jobs=2,
+    )
+    tuner.tune(wait=True)
+    table = tuner.analytics().dataframe()
+    assert list(table.TrainingJobStatus) == ["Completed"] * 2
+    assert list(table.FinalObjectiveValue) == pytest.approx(list(3 + table["value"]))
+    assert tuner.best_training_job() == table.loc[table.FinalObjectiveValue.idxmax(), "TrainingJobName"]
