@@ -444,7 +444,7 @@ def test_the_tuner_of_the_sdk_tunes_a_script(course, tmp_path):
         max_parallel_jobs=2,
     )
     tuner.tune(wait=True)
-    table = tuner.analytics().dataframe()
-    assert list(table.TrainingJobStatus) == ["Completed"] * 2
-    assert list(table.FinalObjectiveValue) == pytest.approx(list(3 + table["value"]))
-    assert tuner.best_training_job() == table.loc[table.FinalObjectiveValue.idxmax(), "TrainingJobName"]
+    found = tuner.analytics().dataframe()
+    assert list(found.TrainingJobStatus) == ["Completed"] * 2
+    assert list(found.FinalObjectiveValue) == pytest.approx(list(3 + found["value"]))
+    assert tuner.best_training_job() == found.loc[found.FinalObjectiveValue.idxmax(), "TrainingJobName"]
