@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from endpoints import ROLE, SCRIPT, SKLEARN, Endpoints, archive, variant
 from helpers.local_account.account import Account
-from helpers.local_account.runners import hosting
+from helpers.local_account.runners import invocation
 from helpers.local_account.runners.failure import Failure
 from helpers.local_account.runners.fleet import Fleet
 
@@ -179,7 +179,7 @@ def fleet_of(account, script, **members):
 
 
 def test_an_answer_that_takes_too_long_is_given_up(own_account, monkeypatch):
-    monkeypatch.setattr(hosting, "LONGEST", 0.5)
+    monkeypatch.setattr(invocation, "LONGEST", 0.5)
     record, fleet = fleet_of(
         own_account,
         "import time\ndef model_fn(d): return 1\ndef transform_fn(m, b, c, a): time.sleep(5); return 'late'",
@@ -189,13 +189,14 @@ def test_an_answer_that_takes_too_long_is_given_up(own_account, monkeypatch):
 
     async def invoke():
         try:
-            return await own_account.hosting.invoke(record, {"Content-Type": "text/csv"}, b"1")
+            invocations = own_account.hosting.invocations
+            return await (await invocations.begin(record, {"Content-Type": "text/csv"}, b"1")).read()
         finally:
-            await own_account.hosting.leave()
+            await own_account.hosting.invocations.leave()
 
-    status, _, body, _ = asyncio.run(invoke())
-    assert status == 0
-    assert body.startswith(b"Your invocation timed out while waiting for a response from container primary.")
+    answer = asyncio.run(invoke())
+    assert answer.status == 0
+    assert answer.body.startswith(b"Your invocation timed out while waiting for a response from container primary.")
 
 
 def test_a_container_that_starts_too_slowly_fails_its_health_check(own_account):

@@ -179,11 +179,11 @@ def test_a_container_goes_when_it_has_been_idle_in_the_account_s_time(tmp_path):
 
     async def invoke():
         try:
-            return await account.hosting.invoke(record, {"Content-Type": "text/csv"}, b"1")
+            return await (await account.hosting.invocations.begin(record, {"Content-Type": "text/csv"}, b"1")).read()
         finally:
-            await account.hosting.leave()
+            await account.hosting.invocations.leave()
 
-    assert asyncio.run(invoke())[2] == b"x"
+    assert asyncio.run(invoke()).body == b"x"
     account.clock.forward(IDLE - timedelta(seconds=5))
     assert len(fleet.instances) == 1
     account.clock.forward(timedelta(seconds=5))

@@ -147,7 +147,7 @@ def serve(folder, port, region, idle):
         watch = asyncio.create_task(_leave_when_idle(server, door, idle))
         announce = asyncio.create_task(_announce(server, account))
         await server.serve(sockets=[listening])
-        await account.hosting.leave()
+        await account.hosting.invocations.leave()
         for task in (watch, announce):
             task.cancel()
 

@@ -95,6 +95,7 @@ def dismantle(hosting, record):
     for fleet in fleets:
         fleet.stop()
     if not hosting.closing.is_set():
+        hosting.asynchronous.forget(key)
         hosting.account.records.delete("Endpoint", *key)
         hosting.account.meter.end(record["EndpointArn"])
 

@@ -5,17 +5,17 @@ import threading
 import time
 
 from .instance import GRACE, LOOK
+from .invocation import LONGEST
 from .serverless import ServerlessVariant
 from .variant import Variant
 
-LONGEST = 60  # seconds that an answer may take
 
 
 class Fleet:
     """All instances of one configuration of an endpoint."""
 
     def __init__(self, account, record, config, models):
-        self.lock, self.cancelled = threading.Lock(), threading.Event()
+        self.config, self.lock, self.cancelled = config, threading.Lock(), threading.Event()
         self.variants = {
             variant["VariantName"]: kind_of(variant)(account, record, variant, models[variant["ModelName"]], self)
             for variant in config["ProductionVariants"]
@@ -41,10 +41,13 @@ class Fleet:
         for variant in self.variants.values():
             variant.started()
 
-    def pick(self, target=None):
-        """Return an instance for a request, counted as busy with it, or None if there is none at the moment."""
+    def pick(self, target=None, most=None):
+        """Return an instance for a request, counted as busy with it, or None if there is none at the moment.
+
+        `most` is how many requests an instance may have at once.
+        """
         with self.lock:
-            instance = self.choose(target).pick()
+            instance = self.choose(target).pick(most)
             if instance is not None:
                 instance.outstanding += 1
             return instance
@@ -80,7 +83,7 @@ class Fleet:
 
     def retire(self, instances):
         """Stop instances that get no new requests any more, once they have answered those that they have."""
-        patience = time.monotonic() + LONGEST
+        patience = time.monotonic() + (3600 if "AsyncInferenceConfig" in self.config else LONGEST)
         while any(instance.outstanding for instance in instances) and time.monotonic() < patience:
             time.sleep(LOOK)
         for instance in instances:

@@ -1,23 +1,18 @@
 """Endpoints: instances start, serve what InvokeEndpoint sends, are replaced without a lost request, and go."""
 
-import asyncio
 import os
 import threading
-import time
 
-from ..errors import AwsError, ValidationException
+from ..errors import ValidationException
 from . import deployment, hosting_limits, serverless
+from .asynchronous import Asynchronous, output_of
 from .deployment import key_of
 from .endpoint_metrics import Measurements
-from .failure import Failure
-from .fleet import LONGEST, Fleet
-from .instance import LOOK, Cancelled
+from .fleet import Fleet
+from .instance import Cancelled
+from .invocation import Invocations
 
 LARGEST = int(os.environ.get("COURSE_LARGEST_PAYLOAD", 6291456))  # bytes of a request; 6 MiB are AWS's limit
-TIMED_OUT = (
-    b"Your invocation timed out while waiting for a response from container primary. Review the latency metrics "
-    b"for each container in Amazon CloudWatch, resolve the issue, and try again."
-)
 
 
 class Hosting:
@@ -27,8 +22,9 @@ class Hosting:
         self.account, self.lock = account, threading.RLock()
         self.fleets, self.coming, self.threads = {}, {}, set()
         self.closing = threading.Event()
-        self.session = None
+        self.invocations = Invocations(self)
         self.measurements = Measurements(account)
+        self.asynchronous = Asynchronous(account, self)
 
     def refuse_model(self, request):
         """Raise if a request for a model cannot work, or asks for what the local account cannot honour."""
@@ -36,7 +32,7 @@ class Hosting:
 
     def refuse_config(self, request):
         """Raise if a request for an endpoint configuration cannot work, or asks for what cannot be honoured."""
-        hosting_limits.check_config(request)
+        hosting_limits.check_config(self.account, request)
 
     def refuse_endpoint(self, request):
         """Raise if a request for an endpoint, or for another configuration of it, asks for what cannot be honoured."""
@@ -63,6 +59,7 @@ class Hosting:
     def create(self, record):
         """Start the instances of a new endpoint; returns at once."""
         config = self.account.records.get("EndpointConfig", record["_Region"], record["EndpointConfigName"])
+        self.prepare(config)
         record = self.change(
             record,
             _Config=config,
@@ -76,6 +73,7 @@ class Hosting:
         """Bring an endpoint to another configuration: new instances start, get all requests, and the old ones go."""
         request = request or {}
         config = retained(record["_Config"], config, request)
+        self.prepare(config)
         members = {"_Next": {"Config": config, "Models": self.models(record["_Region"], config)}}
         if "DeploymentConfig" in request:
             members["LastDeploymentConfig"] = request["DeploymentConfig"]
@@ -83,6 +81,11 @@ class Hosting:
             members["LastDeploymentConfig"] = None
         record = self.change(record, PendingDeploymentSummary=self.pending(config), FailureReason=None, **members)
         self.spawn(deployment.replace, record)
+
+    def prepare(self, config):
+        """Begin what goes on beside the instances of a configuration."""
+        if "AsyncInferenceConfig" in config:
+            self.asynchronous.backlog.watch()
 
     def update_weights(self, record, desired):
         """Change the weights of variants and the numbers of their instances."""
@@ -123,61 +126,9 @@ class Hosting:
             thread.join(10)
         self.measurements.write()
 
-    async def leave(self):
-        """Let go of the connections to the containers, while the event loop still runs."""
-        if self.session:
-            await self.session.close()
-
-    async def invoke(self, record, headers, body, variant=None):
-        """Pass a request on to an instance; return (status, headers, body, instance), as its container answered.
-
-        Where no instance is healthy at the moment, the request waits for one. `status` is 0 if there was no answer in
-        time, or none that could be read.
-        """
-        late, key = time.monotonic() + LONGEST, key_of(record)
-        while time.monotonic() < late and self.account.records.get("Endpoint", *key):
-            fleet = self.fleets.get(key)
-            if fleet and variant and variant not in fleet.variants:
-                raise AwsError(f"Variant {variant} not found for Request", "ValidationError")
-            instance = fleet and fleet.pick(variant)
-            if instance is None:
-                await asyncio.sleep(LOOK)
-                continue
-            try:
-                await instance.ready()
-                late = max(late, time.monotonic() + LONGEST) if instance.setup else late
-                return *await self.ask(instance, headers, body, late - time.monotonic()), instance
-            except (NotSent, Cancelled):
-                await asyncio.sleep(LOOK)
-            except Failure as failure:
-                return 0, {}, str(failure).encode(), instance
-            finally:
-                fleet.done(instance)
-        return 0, {}, TIMED_OUT, None
-
-    async def ask(self, instance, headers, body, seconds):
-        """Send a request to an instance; return (status, headers, body)."""
-        import aiohttp
-
-        if self.session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=600)
-            self.session = aiohttp.ClientSession(
-                connector=connector, auto_decompress=False, skip_auto_headers=["Content-Type"]
-            )
-        url = f"http://127.0.0.1:{instance.port}/invocations"
-        try:
-            timeout = aiohttp.ClientTimeout(total=seconds)
-            async with self.session.post(url, data=body, headers=headers, timeout=timeout) as response:
-                return response.status, response.headers, await response.read()
-        except aiohttp.ClientConnectorError:
-            instance.doubt()
-            raise NotSent from None
-        except TimeoutError:
-            instance.doubt()
-            return 0, {}, TIMED_OUT
-        except aiohttp.ClientError:
-            instance.doubt()
-            return 0, {}, b""
+    def routed(self, key):
+        """Return the fleet that a request goes to, or None."""
+        return self.fleets.get(key)
 
     # What follows runs in threads, one for each deployment.
 
@@ -217,6 +168,7 @@ class Hosting:
         """Return what DescribeEndpoint shows of a fleet that serves."""
         return {
             "ProductionVariants": [variant.described() for variant in fleet.variants.values()],
+            "AsyncInferenceConfig": fleet.config.get("AsyncInferenceConfig"),
             "PendingDeploymentSummary": None,
             "LastModifiedTime": self.account.clock.now(),
         }
@@ -247,10 +199,6 @@ class Hosting:
             if current is None or current["EndpointStatus"] == "Deleting":
                 raise Cancelled
             return self.account.records.change("Endpoint", *key_of(record), **members)
-
-
-class NotSent(Exception):
-    """The request did not reach the container."""
 
 
 def capacity(variant):

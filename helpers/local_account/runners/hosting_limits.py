@@ -35,7 +35,7 @@ OF_A_CONTAINER = {
 OF_A_CONFIG = {
     "DataCaptureConfig.EnableCapture": "data capture",
     "KmsKeyId": "keys to encrypt with",
-    "AsyncInferenceConfig": "asynchronous endpoints",
+    "AsyncInferenceConfig.OutputConfig.KmsKeyId": "keys to encrypt with",
     "ExplainerConfig": "explanations",
     "ShadowProductionVariants": "shadow variants",
     "ExecutionRoleArn": "inference components",
@@ -96,7 +96,7 @@ def check_container(account, role, container):
     model_data.require(account, role, container)
 
 
-def check_config(request):
+def check_config(account, request):
     """Raise what CreateEndpointConfig answers to a request that cannot work, or what cannot be honoured here."""
     refuse(request, OF_A_CONFIG, "CreateEndpointConfig")
     names = [variant["VariantName"] for variant in request["ProductionVariants"]]
@@ -106,6 +106,8 @@ def check_config(request):
         check_variant(variant)
     if is_serverless(request):
         check_serverless_config(request)
+    if "AsyncInferenceConfig" in request:
+        check_asynchronous(account, request)
 
 
 def check_variant(variant):
@@ -160,6 +162,18 @@ def check_serverless_config(request):
         raise ValidationException("Serverless endpoints do not support data capture.")
     if "AsyncInferenceConfig" in request:
         raise ValidationException("Serverless endpoints do not support asynchronous inference.")
+
+
+def check_asynchronous(account, request):
+    """Raise if an asynchronous endpoint cannot be had."""
+    output = request["AsyncInferenceConfig"]["OutputConfig"]
+    if "S3OutputPath" not in output:
+        raise LocalLimit("The local account has no bucket of its own for answers: S3OutputPath must be given.")
+    for topic in ("SuccessTopic", "ErrorTopic"):
+        if arn := output.get("NotificationConfig", {}).get(topic):
+            account.sns.topic(arn)
+    if request.get("DataCaptureConfig", {}).get("EnableCapture", "DataCaptureConfig" in request):
+        raise LocalLimit("The local account does not capture the data of asynchronous endpoints.")
 
 
 def check_count(name, count):

@@ -77,7 +77,7 @@ class ServerlessVariant(Variant):
         """Let go of the container that was only a trial."""
         self.let_go(self.instances[self.provisioned :])
 
-    def pick(self):
+    def pick(self, most=None):
         """Return a container that is idle, the latest used, or one that is not there yet; refuse one too many."""
         idle = [container for container in self.instances if container.port and not container.outstanding]
         if idle:

@@ -51,9 +51,9 @@ class Variant:
     def started(self):
         """Hear that the first instances are healthy."""
 
-    def pick(self):
-        """Return a healthy instance for a request, or None if there is none at the moment; the fleet's lock is held."""
-        healthy = [instance for instance in self.instances if instance.port]
+    def pick(self, most=None):
+        """Return a healthy instance with fewer requests than `most`, or None; the fleet's lock is held."""
+        healthy = [each for each in self.instances if each.port and (most is None or each.outstanding < most)]
         return self.route(healthy) if healthy else None
 
     def more(self, wanted):

@@ -1,22 +1,20 @@
-"""SageMaker's runtime: InvokeEndpoint passes a request on to a container and its answer back, and counts both."""
+"""SageMaker's runtime: a request is passed on to a container and its answer back, whole, in pieces or later."""
 
+import asyncio
 import json
 import time
 import uuid
 from urllib.parse import unquote
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from ..errors import AwsError, LocalLimit, NotHere, ValidationException
 from ..shapes import operation
 from ..validation import check
+from .event_stream import TYPE, event, exception
 
 SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
 QUOTED = 1024  # characters of a container's message that are quoted; a longer one "could not be loaded"
-NOT_HERE = {
-    "async-invocations": "InvokeEndpointAsync",
-    "invocations-response-stream": "InvokeEndpointWithResponseStream",
-}
 ABSENT = {  # headers that ask for what the local account does not have
     "TargetModel": "endpoints of many models",
     "TargetContainerHostname": "containers to invoke directly",
@@ -31,7 +29,10 @@ PASSED_ON = {  # the members that the container gets, and the names of their hea
     "CustomAttributes": "X-Amzn-SageMaker-Custom-Attributes",
     "InferenceId": "X-Amzn-SageMaker-Inference-Id",
 }
-RETURNED = ("Content-Type", "X-Amzn-SageMaker-Custom-Attributes")  # the container's headers that the client gets
+CUSTOM = "X-Amzn-SageMaker-Custom-Attributes"
+RETURNED = {"Content-Type": "Content-Type", CUSTOM: CUSTOM}  # the container's headers that the client gets
+STREAMED = {"Content-Type": "X-Amzn-SageMaker-Content-Type", CUSTOM: CUSTOM}  # and with a stream
+INLINE = 128000  # bytes that may be sent with an asynchronous request
 
 
 class ValidationError(AwsError):
@@ -51,56 +52,121 @@ async def serve(request, account, caller):
     began = time.perf_counter()
     try:
         _, _, name, verb = request.url.path.split("/", 3)  # "/endpoints/flights/invocations"
-        if verb != "invocations" or request.method != "POST":
-            raise NotHere(NOT_HERE.get(verb, f"{request.method} {request.url.path}"))
+        if verb not in VERBS or request.method != "POST":
+            raise NotHere(f"{request.method} {request.url.path}")
+        named, answer = VERBS[verb]
         body = await request.body()
-        return await invoke(account, caller.region, members_of(request, unquote(name)), body, began)
+        members = members_of(request, unquote(name), operation(named, "sagemaker-runtime"))
+        record = account.records.get("Endpoint", caller.region, members["EndpointName"])
+        if not serves(record):
+            raise not_found(account, members["EndpointName"])
+        if (named == "InvokeEndpointAsync") != account.hosting.asynchronous.is_asynchronous(record):
+            kind = "an asynchronous" if named != "InvokeEndpointAsync" else "not an asynchronous"
+            raise ValidationError(f"Endpoint {record['EndpointName']} of account {account.id} is {kind} endpoint.")
+        return await answer(account, record, members, body, began)
     except AwsError as error:
         return refused(error)
 
 
-def members_of(request, name):
-    """Return the members of an InvokeEndpoint request that its headers hold, checked."""
-    shape = operation("InvokeEndpoint", "sagemaker-runtime").input_shape
-    members = {"EndpointName": name, "Body": ""}
-    for member, described in shape.members.items():
-        if described.serialization.get("location") == "header" and described.serialization["name"] in request.headers:
-            members[member] = request.headers[described.serialization["name"]]
+def members_of(request, name, operation):
+    """Return the members of a request that its headers hold, checked."""
+    members = {"EndpointName": name}
+    for member, described in operation.input_shape.members.items():
+        header = described.serialization.get("name")
+        if described.serialization.get("location") == "header" and header in request.headers:
+            text = request.headers[header]
+            whole = described.type_name == "integer" and text.isascii() and text.isdigit()
+            members[member] = int(text) if whole else text
+    required = {"Body": ""} if "Body" in operation.input_shape.required_members else {}
     try:
-        members = check(members, shape)
+        members = check({**members, **required}, operation.input_shape)
     except ValidationException as error:
         raise ValidationError(error.message) from None
     for member, sentence in ABSENT.items():
         if member in members:
-            raise LocalLimit(f"InvokeEndpoint asks for {member}; the local account does not have {sentence}.")
+            raise LocalLimit(f"{operation.name} asks for {member}; the local account does not have {sentence}.")
     return members
 
 
-async def invoke(account, region, members, body, began):
-    """Return the response of an endpoint's container."""
-    name = members["EndpointName"]
-    record = account.records.get("Endpoint", region, name)
-    if not serves(record):
-        raise not_found(account, name)
-    largest = account.hosting.largest(record)
+async def invoke(account, record, members, body, began):
+    """Return the whole of what a container answers."""
+    answer, sent = await begin(account, record, members, body)
+    await answer.read()
+    note(account, record, answer, began, sent)
+    return Response(answer.body, answer.status, returned(answer, RETURNED))
+
+
+async def stream(account, record, members, body, began):
+    """Return what a container answers piece by piece, each an event of a stream."""
+    answer, sent = await begin(account, record, members, body)
+    if not 200 <= answer.status < 400:
+        await answer.read()
+        note(account, record, answer, began, sent)
+
+    async def events():
+        try:
+            async for chunk in answer.chunks():
+                yield event("PayloadPart", chunk)
+            note(account, record, answer, began, sent)
+        except Exception as error:  # the container broke off, or took too long
+            code = "ModelInvocationTimeExceeded" if isinstance(error, TimeoutError) else "StreamBroken"
+            why = {"Message": "The container did not send its answer to the end.", "ErrorCode": code}
+            yield exception("ModelStreamError", json.dumps(why).encode())
+
+    return StreamingResponse(events(), answer.status, returned(answer, STREAMED), TYPE)
+
+
+async def accept(account, record, members, body, began):
+    """Write a request to an asynchronous endpoint down, and say where its answer will lie."""
+    if bool(body) == ("InputLocation" in members):
+        raise ValidationError("Exactly one of InputLocation and Body must be given.")
+    refuse_larger(body, INLINE)
+    request = await asyncio.to_thread(account.hosting.asynchronous.accept, record, members, body)
+    headers = {
+        f"X-Amzn-SageMaker-{place}": request[place] for place in ("OutputLocation", "FailureLocation") if place in request
+    }
+    headers["x-amzn-RequestId"] = str(uuid.uuid4())
+    return Response(json.dumps({"InferenceId": request["InferenceId"]}), 202, headers, "application/json")
+
+
+VERBS = {  # the end of a request's path, its operation, and what answers it
+    "invocations": ("InvokeEndpoint", invoke),
+    "invocations-response-stream": ("InvokeEndpointWithResponseStream", stream),
+    "async-invocations": ("InvokeEndpointAsync", accept),
+}
+
+
+async def begin(account, record, members, body):
+    """Pass a request on to a container; return its Answer, and when it was sent."""
+    refuse_larger(body, account.hosting.largest(record))
+    headers = {header: members[member] for member, header in PASSED_ON.items() if member in members}
+    sent = time.perf_counter()
+    answer = await account.hosting.invocations.begin(record, headers, body, members.get("TargetVariant"))
+    if not answer.instance and not serves(account.records.get("Endpoint", record["_Region"], record["EndpointName"])):
+        raise not_found(account, record["EndpointName"])
+    return answer, sent
+
+
+def note(account, record, answer, began, sent):
+    """Write down what a container answered; raise if that is an error."""
+    if answer.instance:
+        account.hosting.answered(record, answer.instance, answer.status, began, sent, time.perf_counter())
+    if not 200 <= answer.status < 400:
+        raise model_error(account, record, answer.status, answer.body.decode(errors="replace"), answer.instance)
+
+
+def returned(answer, names):
+    """Return the headers of a response: the container's, under the operation's names, and SageMaker's own."""
+    headers = {name: answer.headers[header] for header, name in names.items() if header in answer.headers}
+    about = {"x-Amzn-Invoked-Production-Variant": answer.instance.variant.name, "x-amzn-RequestId": str(uuid.uuid4())}
+    return headers | about
+
+
+def refuse_larger(body, largest):
+    """Raise if a request has more bytes than it may."""
     if len(body) > largest:
         rule = f"Member must have length less than or equal to {largest}"
         raise ValidationError(f"1 validation error detected: Value at 'body' failed to satisfy constraint: {rule}")
-    headers = {header: members[member] for member, header in PASSED_ON.items() if member in members}
-    sent = time.perf_counter()
-    status, answered, answer, instance = await account.hosting.invoke(
-        record, headers, body, members.get("TargetVariant")
-    )
-    got = time.perf_counter()
-    if not instance and not serves(account.records.get("Endpoint", region, name)):
-        raise not_found(account, name)
-    if instance:
-        account.hosting.answered(record, instance, status, began, sent, got)
-    if not 200 <= status < 400:
-        raise model_error(account, record, status, answer.decode(errors="replace"), instance)
-    returned = {header: answered[header] for header in RETURNED if header in answered}
-    returned |= {"x-Amzn-Invoked-Production-Variant": instance.variant.name, "x-amzn-RequestId": str(uuid.uuid4())}
-    return Response(answer, status, returned)
 
 
 def serves(record):
