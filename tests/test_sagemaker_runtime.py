@@ -124,12 +124,15 @@ def test_a_body_of_the_largest_size_passes(endpoints):
     assert len(json.loads(answer["Body"].read())["body"]) == len(body)
 
 
-def test_asynchronous_and_streaming_invocations_say_that_they_are_not_here(endpoints):
-    with pytest.raises(ClientError, match="InvokeEndpointAsync exists on AWS") as caught:
-        endpoints.runtime.invoke_endpoint_async(EndpointName="mirror", InputLocation="s3://models/a")
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    with pytest.raises(ClientError, match="InvokeEndpointWithResponseStream exists on AWS"):
-        endpoints.runtime.invoke_endpoint_with_response_stream(EndpointName="mirror", Body="1")
+def test_an_answer_comes_as_a_stream_of_parts(endpoints):
+    members = {"EndpointName": "mirror", "Body": "x" * 1000000, "ContentType": "text/csv"}
+    answer = endpoints.runtime.invoke_endpoint_with_response_stream(**members)
+    parts = [event["PayloadPart"]["Bytes"] for event in answer["Body"]]
+    assert len(json.loads(b"".join(parts))["body"]) == 1000000
+    assert len(parts) > 1
+    assert answer["InvokedProductionVariant"] == "mirror"
+    with pytest.raises(ClientError, match=r"Received server error \(500\) from primary"):
+        endpoints.runtime.invoke_endpoint_with_response_stream(**members | {"Body": "raise no such airport"})
 
 
 def test_invocations_are_counted_and_timed_in_cloudwatch(endpoints):

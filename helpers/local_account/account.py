@@ -73,6 +73,7 @@ class Account:
             "TrainingJobs": self.training,
             "ProcessingJobs": self.processing,
             "Endpoints": self.hosting,
+            "AsyncInvocationJobs": self.hosting.asynchronous,
             "NotebookInstances": self.notebooks,
         }
 

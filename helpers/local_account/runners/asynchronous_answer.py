@@ -1,4 +1,4 @@
-"""How one asynchronous request is answered: its input is brought, the container asked, the answer put into S3 and told."""
+"""How one asynchronous request is answered: its input is brought, the container asked, the answer put into S3."""
 
 import base64
 import http.client

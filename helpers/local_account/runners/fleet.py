@@ -10,7 +10,6 @@ from .serverless import ServerlessVariant
 from .variant import Variant
 
 
-
 class Fleet:
     """All instances of one configuration of an endpoint."""
 

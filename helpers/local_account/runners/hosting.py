@@ -5,7 +5,7 @@ import threading
 
 from ..errors import ValidationException
 from . import deployment, hosting_limits, serverless
-from .asynchronous import Asynchronous, output_of
+from .asynchronous import Asynchronous
 from .deployment import key_of
 from .endpoint_metrics import Measurements
 from .fleet import Fleet

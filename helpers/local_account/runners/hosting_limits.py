@@ -3,7 +3,7 @@
 import re
 
 from .. import images
-from ..errors import LocalLimit, ValidationException, refuse
+from ..errors import AwsError, LocalLimit, ValidationException, refuse
 from . import model_data
 from .serverless import MEMORIES, is_serverless
 
@@ -171,7 +171,10 @@ def check_asynchronous(account, request):
         raise LocalLimit("The local account has no bucket of its own for answers: S3OutputPath must be given.")
     for topic in ("SuccessTopic", "ErrorTopic"):
         if arn := output.get("NotificationConfig", {}).get(topic):
-            account.sns.topic(arn)
+            try:
+                account.sns.topic(arn)
+            except AwsError:
+                raise ValidationException(f"{topic} {arn} does not exist.") from None
     if request.get("DataCaptureConfig", {}).get("EnableCapture", "DataCaptureConfig" in request):
         raise LocalLimit("The local account does not capture the data of asynchronous endpoints.")
 

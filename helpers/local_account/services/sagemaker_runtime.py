@@ -123,7 +123,9 @@ async def accept(account, record, members, body, began):
     refuse_larger(body, INLINE)
     request = await asyncio.to_thread(account.hosting.asynchronous.accept, record, members, body)
     headers = {
-        f"X-Amzn-SageMaker-{place}": request[place] for place in ("OutputLocation", "FailureLocation") if place in request
+        f"X-Amzn-SageMaker-{place}": request[place]
+        for place in ("OutputLocation", "FailureLocation")
+        if place in request
     }
     headers["x-amzn-RequestId"] = str(uuid.uuid4())
     return Response(json.dumps({"InferenceId": request["InferenceId"]}), 202, headers, "application/json")
