@@ -11,7 +11,8 @@ import os
 import re
 from datetime import UTC, datetime, timedelta
 
-from .local_account.client import Refused, ask
+from .local_account.client import ask
+from .local_account.errors import Refused
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 PATIENCE = 600  # seconds that the account may take to do what falls due on the way

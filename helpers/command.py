@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from .local_account import serving
-from .local_account.client import Refused
+from .local_account.errors import Refused
 
 ROOT = Path(__file__).parents[1]
 ACCOUNT = ROOT / ".account"  # the account of this clone
@@ -29,7 +29,13 @@ def main(arguments=None):
 
 def up(options):
     """Start the local account and print its URL."""
-    print(serving.up(_folder(options), options.port, options.region, options.idle * 60)["Url"])
+    folder = _folder(options)
+    url = serving.up(folder, options.port, options.region, options.idle * 60)["Url"]
+    if options.enforce_quotas is not None:
+        from .local_account.client import ask
+
+        ask(serving.variables(folder), "/quotas", method="POST", enforce=options.enforce_quotas)
+    print(url)
 
 
 def down(options):
@@ -154,6 +160,10 @@ def _parser():
             command.add_argument(
                 "--idle", type=float, default=serving.IDLE / 60, metavar="MINUTES",
                 help="stop after so long without a request (default: %(default)g)",
+            )  # fmt: skip
+            command.add_argument(
+                "--enforce-quotas", action=argparse.BooleanOptionalAction,
+                help="refuse what exceeds AWS's default quotas (default: as the account was told before; at first not)",
             )  # fmt: skip
         if run is env:
             command.add_argument("--region", help="default: the account's")

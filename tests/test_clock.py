@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError
 import things
 from helpers import clock as skip
 from helpers.command import main
-from helpers.local_account.client import Refused, ask
+from helpers.local_account.client import ask
 from helpers.local_account.clock import Clock
+from helpers.local_account.errors import Refused
 from helpers.local_account.records import Records
 from helpers.session import Course
 

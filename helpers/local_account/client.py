@@ -9,6 +9,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from .errors import Refused
+
 DIRECT = build_opener(ProxyHandler({}))  # never through a proxy: the account is on this machine
 
 
@@ -24,11 +26,3 @@ def ask(variables, path, timeout=60, method="GET", **parameters):
             return json.load(response)
     except HTTPError as refused:
         raise Refused(json.loads(refused.read())["message"]) from None
-
-
-class Refused(OSError):
-    """The account refused a question, and its sentence says why."""
-
-    def _render_traceback_(self):
-        """Show the sentence alone in a notebook: the way to it would teach nothing."""
-        return [f"{type(self).__name__}: {self}"]

@@ -44,6 +44,14 @@ class LocalLimit(AwsError):
         super().__init__(f"{sentence} See {PAGE}#{self.slug}")
 
 
+class Refused(OSError):
+    """The account refused a question, and its sentence says why."""
+
+    def _render_traceback_(self):
+        """Show the sentence alone in a notebook: the way to it would teach nothing."""
+        return [f"{type(self).__name__}: {self}"]
+
+
 PAGE = "book/local-account.md"
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from .. import quotas
 from ..errors import AwsError, NotHere, ResourceInUse, ValidationException
 from .sagemaker import refused
 
@@ -39,6 +40,7 @@ async def status(request, account):
         "Url": account.url,
         "Region": account.region,
         "Time": account.clock.now().isoformat(),
+        "Quotas": "enforced" if quotas.are_enforced(account) else "not enforced",
         **{name: runner.running() for name, runner in account.runners.items()},
     }
 
@@ -73,6 +75,16 @@ async def usage(request, account):
     end = _moment(asked["end"]) if "end" in asked else account.clock.now()
     rows = await asyncio.to_thread(account.meter.usage, start, end)
     return {"Time": account.clock.now().isoformat(), "Usage": [row.as_json() for row in rows]}
+
+
+async def limits(request, account):
+    """Return whether quotas are enforced; POST with `enforce` decides it, for as long as the account lives."""
+    if request.method == "POST":
+        wanted = request.query_params.get("enforce", "")
+        if wanted not in ("True", "False"):
+            raise ValidationException(f"enforce must be True or False, not {wanted!r}.")
+        quotas.enforce(account, wanted == "True")
+    return {"Enforced": quotas.are_enforced(account)}
 
 
 async def _forward(account, step):
@@ -121,4 +133,5 @@ QUESTIONS = {
     "/mail": mail,
     "/clock": clock,
     "/usage": usage,
+    "/quotas": limits,
 }

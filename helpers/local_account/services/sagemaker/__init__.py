@@ -8,7 +8,7 @@ from datetime import datetime
 
 from starlette.responses import Response, StreamingResponse
 
-from ... import lifecycle, shapes
+from ... import lifecycle, quotas, shapes
 from ...errors import AwsError, NotHere
 from ...kinds import BY_LISTING, BY_NAME
 from ...validation import SerializationException, check
@@ -37,6 +37,7 @@ async def serve(request, account, caller):
 
 def perform(account, region, name, request):
     """Do what an operation asks for and return its answer, a dict."""
+    quotas.refuse(account, region, name, request)
     if written := WRITTEN.get(name):
         return written(account, region, request)
     if kind := BY_LISTING.get(name):
