@@ -29,6 +29,7 @@ class Usage:
     count: int
     seconds: float
     region: str
+    spot: bool = False  # whether the machines were spot machines
 
     @property
     def usd(self):
@@ -124,7 +125,7 @@ def _training(course):
             seconds = (_now(course) - start).total_seconds() if start and "TrainingEndTime" not in job else 0
         yield Usage(
             f"training job {job['TrainingJobName']}", "training", machines["InstanceType"], machines["InstanceCount"],
-            seconds, course.region,
+            seconds, course.region, job.get("EnableManagedSpotTraining", False),
         )  # fmt: skip
 
 
@@ -174,6 +175,8 @@ def _notes(course, used):
     if course.region == prices.REGION:
         storage = prices.price("s3-storage")
         yield f"Not counted: storage in S3, USD {storage.usd:g} per {storage.unit} ({storage.date}), and requests."
+    if course.account == "local" and any(u.spot for u in used):
+        yield "Of a spot job AWS counts fewer seconds still, by a price that changes daily. Here all count."
     if course.account == "local":
         yield "This is what AWS would charge for these seconds. The local account charges nothing."
 

@@ -500,8 +500,6 @@ EXAMPLES = {  # a request that asks for what the local account does not have
     "ResourceConfig.InstancePreferences": [{"InstanceType": "ml.m5.large"}],
     "VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]},
     "EnableNetworkIsolation": True,
-    "EnableManagedSpotTraining": True,
-    "StoppingCondition.MaxWaitTimeInSeconds": 600,
     "DebugHookConfig": {"S3OutputPath": "s3://course/debug"},
     "DebugRuleConfigurations": [{"RuleConfigurationName": "r", "RuleEvaluatorImage": "i"}],
     "TensorBoardOutputConfig": {"S3OutputPath": "s3://course/board"},

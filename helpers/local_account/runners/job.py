@@ -82,9 +82,9 @@ class Job:
         self.name, self.region = record[BY_NAME[self.kind].key], record["_Region"]
         self.machines, self.processes, self.logs = [], {}, []
         self.hosts = []  # their names, in the order of the machines
-        self.events = queue.Queue()  # ("ended", host, exit code), ("stop",), ("cut off",)
+        self.events = queue.Queue()  # ("ended", host, exit code), ("stop",), ("interrupt",), ("cut off",)
         self.asked = None  # "stop" or "cut off", as soon as somebody wants the end
-        self.stopping = self.exceeded = self.gone = False  # why the program is being ended
+        self.stopping = self.exceeded = self.interrupted = self.gone = False  # why the program is being ended
         self.thread = threading.Thread(target=self.run, name=f"{self.kind}-{self.name}", daemon=True)
 
     def run(self):
@@ -163,12 +163,12 @@ class Job:
         """Wait until the programs of all hosts have ended; return the failure of the first to fail, if any.
 
         `self.processes` holds them by host, and each reports ("ended", host, exit code) to `self.events`. After
-        `seconds`, or when the job is stopped, they get SIGTERM, and SIGKILL when they have had their time.
+        `seconds`, or when the job is stopped or interrupted, they get SIGTERM, and SIGKILL after their time of grace.
         """
         limit, deadline = time.monotonic() + seconds, None
         failure, left = None, set(self.hosts)
         while left:
-            until = deadline if self.stopping or self.exceeded else limit
+            until = deadline if self.is_ending() else limit
             try:
                 event, *facts = self.events.get(timeout=max(0, until - time.monotonic()) if until else None)
             except queue.Empty:
@@ -177,12 +177,15 @@ class Job:
                 case "ended":
                     host, code = facts
                     left.discard(host)
-                    if code != 0 and not (self.stopping or self.exceeded or self.gone or failure):
+                    if code != 0 and not (self.is_ending() or self.gone or failure):
                         failure = self.failed(self.machines[self.hosts.index(host)], code)
                         self.kill()  # a job fails with its first host
-                case "stop" | "late" if not (self.stopping or self.exceeded):
+                case "stop" | "late" | "interrupt" if not (self.is_ending() or (event == "interrupt" and failure)):
                     self.stopping, self.exceeded = event == "stop", event == "late"
+                    self.interrupted = event == "interrupt"
                     deadline = time.monotonic() + GRACE
+                    if self.exceeded:
+                        self.run_out()
                     for process in self.processes.values():
                         process.terminate()
                 case "late":
@@ -192,6 +195,13 @@ class Job:
                     self.gone = True
                     self.kill()
         return failure
+
+    def is_ending(self):
+        """Tell whether the programs have been told to end."""
+        return self.stopping or self.exceeded or self.interrupted
+
+    def run_out(self):
+        """Do what is to be done at the moment when the job's time is up."""
 
     def failed(self, machine, code):
         """Return the Failure of a program that ended with another exit code than 0."""

@@ -1,12 +1,15 @@
 """A training job: machines get data and a program, the program runs, the model goes to S3, the machines are gone."""
 
+import contextlib
 import json
+import math
+import queue
 import time
 from datetime import timedelta
 
 from .. import images
 from ..machines import Machine, addresses
-from . import artifacts, channels, training_limits
+from . import artifacts, channels, spot, training_limits
 from .failure import Failure, client_error
 from .job import Job, Jobs
 from .start import command, install, program
@@ -38,28 +41,41 @@ class TrainingJob(Job):
 
     def __init__(self, account, record, ended):
         super().__init__(account, record, ended)
-        self.checkpoints, self.began, self.kept = [], 0.0, False
+        self.checkpoints, self.kept = [], False
+        self.born = self.began = time.monotonic()  # when the job was made, and when its machines began to work
+        self.used = 0.0  # seconds of machines that were taken away
+        self.over = EXCEEDED  # what the job is called if its time is up
         self.metrics = Metrics(account, self.region, self.name, self.definitions(), self.heard)
 
     def work(self):
-        """Do what SageMaker does for a training job, in its order."""
-        self.say(LAUNCHING)
-        self.launch()
-        self.say(PREPARING)
-        self.prepare()
-        self.say(DOWNLOADING, TrainingStartTime=self.account.clock.now())
-        self.bill(self.account, self.record())
-        self.download()
-        self.say(PULLING)
-        self.pull()
-        self.say(TRAINING)
-        failure = self.train()
+        """Do what SageMaker does for a training job, in its order; on spot machines again when they are taken away."""
+        failure = self.attempt()
+        while self.interrupted:
+            self.lose_machines()
+            self.await_capacity()
+            failure = self.attempt()
         if self.gone:
             return
         self.say(UPLOADING)
         self.upload(failure)
         if failure:
             raise failure
+
+    def attempt(self):
+        """Run the program on new machines; return the failure of the first to fail, if any."""
+        self.say(LAUNCHING)
+        self.launch()
+        self.say(PREPARING)
+        self.prepare()
+        self.began = time.monotonic()
+        started = {} if self.used else {"TrainingStartTime": self.account.clock.now()}
+        self.say(DOWNLOADING, **started)
+        self.bill(self.account, self.record())
+        self.download()
+        self.say(PULLING)
+        self.pull()
+        self.say(TRAINING)
+        return self.train()
 
     def launch(self):
         """Start the machines, algo-1 and on: each a private root with a Python of its own."""
@@ -98,7 +114,6 @@ class TrainingJob(Job):
     def download(self):
         """Bring the channels, and checkpoints of an earlier run, to the machines."""
         default = self.request["AlgorithmSpecification"]["TrainingInputMode"]
-        self.began = time.monotonic()
         found = [
             (channel, channels.objects(self.account, channel, channel.get("InputMode", default)))
             for channel in self.request.get("InputDataConfig", [])
@@ -147,8 +162,48 @@ class TrainingJob(Job):
                 on_line=lambda line, log=log: self.hear(log, shown(line)),
                 on_end=lambda code, host=host: self.events.put(("ended", host, code)),
             )
-        limit = self.request["StoppingCondition"]["MaxRuntimeInSeconds"]
-        return self.await_programs(self.began + limit - time.monotonic())
+        run = self.request["StoppingCondition"]["MaxRuntimeInSeconds"] - self.used
+        run += self.began - time.monotonic()
+        self.over = spot.EXCEEDED if self.patience() < run else EXCEEDED
+        return self.await_programs(min(run, self.patience()))
+
+    def patience(self):
+        """Return how many seconds the job still has to complete, waiting for spot machines included."""
+        longest = self.request["StoppingCondition"].get("MaxWaitTimeInSeconds", math.inf)
+        return max(0, self.born + longest - time.monotonic())
+
+    def lose_machines(self):
+        """Let the machines go that were taken away: what is in S3 stays, all else is lost."""
+        for sync in self.checkpoints:
+            sync.end()
+        self.release()
+        self.machines, self.processes, self.logs, self.checkpoints = [], {}, [], []
+        self.used += time.monotonic() - self.began
+        self.events, self.interrupted = queue.Queue(), False
+        self.say(spot.INTERRUPTED)
+
+    def await_capacity(self):
+        """Wait for new spot machines, no longer than the job may wait."""
+        with contextlib.suppress(queue.Empty):
+            self.events.get(timeout=min(spot.PAUSE, self.patience()))  # a stop ends the waiting
+        self.heed_stop()
+        if not self.patience():
+            self.exceeded, self.over = True, spot.EXCEEDED
+            self.run_out()
+            raise Failure("There was no time left to wait for spot machines.")
+
+    def run_out(self):
+        """Say that the job is being stopped, where it has waited for too long."""
+        if self.over is spot.EXCEEDED:
+            with self.account.records.lock:
+                if (self.record() or {}).get("TrainingJobStatus") == "InProgress":
+                    self.account.records.change(self.kind, self.region, self.name, TrainingJobStatus="Stopping")
+            self.say(STOPPING)
+
+    def interrupt(self):
+        """Take the machines of a spot job away while its program runs."""
+        spot.refuse_interruption(self)
+        self.events.put(("interrupt",))
 
     def upload(self, failure):
         """Send what the program has left; the model of a program that failed is not kept."""
@@ -170,7 +225,7 @@ class TrainingJob(Job):
         members = {"FinalMetricDataList": self.metrics.final() or None}
         if self.kept:  # of a job that was stopped, too
             members["ModelArtifacts"] = {"S3ModelArtifacts": artifacts.model_uri(self.request)}
-        status = {"Completed": COMPLETED, "Stopped": EXCEEDED if self.exceeded else STOPPED}.get(outcome, FAILED)
+        status = {"Completed": COMPLETED, "Stopped": self.over if self.exceeded else STOPPED}.get(outcome, FAILED)
         self.end(self.account, self.request, outcome, reason, status, **members)
 
     def stop(self):
@@ -185,8 +240,10 @@ class TrainingJob(Job):
         members["SecondaryStatusTransitions"][-1]["EndTime"] = now
         members["TrainingEndTime"] = now
         if "TrainingStartTime" in record:
-            seconds = int(-(-(now - record["TrainingStartTime"]).total_seconds() // 1))  # a second begun is a second
-            members |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+            seconds = (now - record["TrainingStartTime"]).total_seconds()
+            billable = seconds - spot.idle(members["SecondaryStatusTransitions"], record["TrainingStartTime"])
+            # a second begun is a second
+            members |= {"TrainingTimeInSeconds": math.ceil(seconds), "BillableTimeInSeconds": math.ceil(billable)}
         return members
 
     @classmethod
@@ -253,6 +310,13 @@ class Training(Jobs):
         super().forget(job)
         if "TuningJobArn" in job.request:
             self.account.tuning.trained(job.request)
+
+    def interrupt(self, region, name):
+        """Take the machines of a spot job away."""
+        job = self.jobs.get((region, name))
+        if job is None:
+            raise spot.CannotInterrupt(f"No training job {name} is running in {region}.")
+        job.interrupt()
 
     def first(self, request):
         """Return what the record of a new job says, beside what was asked for."""

@@ -4,6 +4,7 @@ import re
 
 from .. import images
 from ..errors import LocalLimit, ValidationException, refuse
+from . import spot
 
 LONGEST_RUN = 28 * 24 * 3600  # seconds
 MOST_HOSTS = 100  # each is a process on this computer
@@ -23,8 +24,6 @@ ABSENT = {
     "ResourceConfig.InstancePreferences": "a choice among instance types",
     "VpcConfig": "virtual private clouds",
     "EnableNetworkIsolation": "a way to cut a program off the network",
-    "EnableManagedSpotTraining": "spot capacity, so nothing would be saved",
-    "StoppingCondition.MaxWaitTimeInSeconds": "spot capacity to wait for",
     "DebugHookConfig": "SageMaker Debugger",
     "DebugRuleConfigurations": "SageMaker Debugger",
     "TensorBoardOutputConfig": "TensorBoard uploads",
@@ -60,6 +59,7 @@ def check(request):
     _check_image(request["AlgorithmSpecification"])
     _check_machines(request)
     _check_time(request.get("StoppingCondition", {}))
+    spot.check(request)
     _check_metrics(request["AlgorithmSpecification"].get("MetricDefinitions", []))
     _check_channels(request)
     for uri in (request["OutputDataConfig"]["S3OutputPath"], request.get("CheckpointConfig", {}).get("S3Uri")):

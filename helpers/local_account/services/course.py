@@ -57,6 +57,12 @@ async def mail(request, account):
     return {"Letters": list(map(_dated, letters)), "Undelivered": list(map(_dated, undelivered))}
 
 
+async def interrupt(request, account):
+    """Take the spot machines of a training job away, as AWS does when it needs them."""
+    account.training.interrupt(request.query_params.get("region", ""), request.query_params.get("job", ""))
+    return {}
+
+
 def _dated(letter):
     return letter | {"Time": letter["Time"].isoformat()}
 
@@ -132,6 +138,7 @@ QUESTIONS = {
     "/status": status,
     "/mail": mail,
     "/clock": clock,
+    "/interrupt": interrupt,
     "/usage": usage,
     "/quotas": limits,
 }
