@@ -5,14 +5,12 @@
 Everything else of a spot job is ordinary AWS code.
 """
 
-import json
 import os
 import time
-from urllib.error import HTTPError
 
 import boto3
 
-from .local_account.client import ask
+from .local_account.client import Refused, ask
 
 LOOK = 0.2  # seconds between two looks at a job
 ENDED = ("Completed", "Failed", "Stopped")
@@ -33,8 +31,8 @@ def interrupt(course, job):
     before = len(_interruptions(_await_program(job)))
     try:
         ask(os.environ, "/interrupt", job=job, region=course.region)
-    except HTTPError as error:
-        raise CannotInterrupt(json.load(error).get("message", str(error))) from None
+    except Refused as refusal:
+        raise CannotInterrupt(str(refusal)) from None
     while len(_interruptions(described := _describe(job))) == before and described["TrainingJobStatus"] not in ENDED:
         time.sleep(LOOK)
     if len(_interruptions(described)) == before:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
+from helpers.local_account.client import ask
 from helpers.local_account.runners.processing_limits import ABSENT, ABSENT_OF_AN_INPUT, ABSENT_OF_AN_OUTPUT
 
 REGISTRY = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
@@ -223,6 +224,16 @@ def test_the_program_finds_what_the_request_says_in_files_and_variables(region):
         "RoleArn": ROLE,
         "StoppingCondition": {"MaxRuntimeInSeconds": 86400},
     }
+
+
+def test_the_machines_and_their_volumes_are_billed_from_start_to_end(region):
+    arn = region.create("billed", "sleep", "1", hosts=2)
+    job = region.wait("billed")
+    hours = (job["ProcessingEndTime"] - job["ProcessingStartTime"]).total_seconds() / 3600
+    used = {row["item"]: row for row in ask(region.account.environment, "/usage")["Usage"] if row["arn"] == arn}
+    assert used["processing:ml.m5.large"]["quantity"] == pytest.approx(2 * hours, rel=0.01)
+    assert used["processing:ml.m5.large"]["usd"] == pytest.approx(2 * hours * 0.115, rel=0.01)
+    assert "processing-storage" in used
 
 
 def test_arguments_alone_are_the_command_since_the_images_have_no_entry_point(region):

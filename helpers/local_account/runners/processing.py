@@ -32,6 +32,7 @@ class ProcessingJob(Job):
         self.pull()
         self.heed_stop()
         self.say(ProcessingStartTime=self.account.clock.now())
+        self.bill(self.account, self.record())
         self.began = time.monotonic()
         self.bring()
         failure = self.process()
@@ -138,6 +139,13 @@ class ProcessingJob(Job):
     def ended(cls, record, now):
         """Return the members of a record that tell when the job ended."""
         return {"ProcessingEndTime": now}
+
+    @classmethod
+    def bill(cls, account, record):
+        """Tell the meter what was used: nothing before the job started, also where it failed afterwards."""
+        if began := record.get("ProcessingStartTime"):
+            machines, ended = record["ProcessingResources"]["ClusterConfig"], record.get("ProcessingEndTime")
+            account.meter.job(record, "processing", machines["InstanceType"], machines["InstanceCount"], began, ended)
 
     def say(self, **members):
         """Write into the record how far the job is."""
