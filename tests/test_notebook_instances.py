@@ -4,12 +4,15 @@ import base64
 import os
 import subprocess
 import time
+from datetime import timedelta
 
 import pytest
 import requests
 from botocore.exceptions import ClientError
 
 from conftest import Served
+from helpers import clock
+from helpers.local_account.client import ask
 from notebooks import ROLE, Browser, address, create, link
 
 GROUP = "/aws/sagemaker/NotebookInstances"
@@ -150,6 +153,17 @@ def test_a_kernel_works_under_the_role_of_the_instance(browser):
     assert printed.split() == ["arn:aws:sts::000000000000:assumed-role/SageMakerCourseRole/SageMaker", "lesson", "True"]
 
 
+def test_python_finds_the_paths_of_the_container(browser):
+    printed = browser.run(
+        "from pathlib import Path\nimport json, os, shutil\n"
+        "print(json.load(open('/opt/ml/metadata/resource-metadata.json'))['ResourceName'])\n"
+        "folder = Path('/home/ec2-user/SageMaker/made')\nfolder.mkdir()\n(folder / 'a').write_text('b')\n"
+        "print(os.listdir(folder), os.path.exists('made/a'), Path('/home/ec2-users').exists())\n"
+        "shutil.rmtree('/home/ec2-user/SageMaker/made')\nprint(os.path.exists('made'))\n"
+    )
+    assert printed.split() == ["lesson", "['a']", "True", "False", "False"]
+
+
 def test_the_scripts_of_the_lifecycle_run_and_are_logged(served, browser, instance):
     assert log(served, "lesson/LifecycleConfigOnCreate") == "created in / by OnCreate"
     assert log(served, "lesson/LifecycleConfigOnStart") == '"ResourceName": "lesson"'
@@ -181,6 +195,27 @@ def test_a_web_page_cannot_drive_an_instance_by_the_browser_of_its_user(browser)
     answer = browser.get(f"/api/kernels/{kernel}/channels", headers={**evil, **upgrade, "Sec-WebSocket-Key": "x" * 16})
     assert answer.status_code == 403
     assert "Access-Control-Allow-Origin" not in browser.get("/api/contents", headers=evil).headers
+
+
+def test_a_link_opens_for_five_minutes_and_a_session_ends_in_its_time(served, sagemaker, instance):
+    used, unused = link(sagemaker, instance, SessionExpirationDurationInSeconds=1800), link(sagemaker, instance)
+    at, short = address(sagemaker, instance), requests.Session()
+    assert short.get(used, timeout=10).status_code == 200
+    clock.move(served.environment, timedelta(minutes=4, seconds=50))
+    assert requests.get(unused, timeout=10).status_code == 200
+    clock.move(served.environment, timedelta(seconds=15))
+    late = requests.get(unused, timeout=10)
+    assert late.status_code == 403 and "This link has expired" in late.text
+    assert short.get(f"{at}/lab", timeout=10).status_code == 200
+    clock.move(served.environment, timedelta(minutes=25))
+    assert short.get(f"{at}/lab", timeout=10).status_code == 403
+    assert short.get(f"{at}/api/contents", timeout=10).status_code == 403
+
+
+def test_an_instance_is_billed_while_it_is_in_service_and_its_volume_always(served, sagemaker, instance):
+    answer = described(sagemaker, instance)
+    rows = [row for row in ask(served.environment, "/usage")["Usage"] if row["arn"] == answer["NotebookInstanceArn"]]
+    assert {row["item"] for row in rows} == {"notebook:ml.t3.medium", "notebook-storage"}
 
 
 def test_lists_are_filtered_by_all_that_their_shape_names(sagemaker, instance):
@@ -271,3 +306,42 @@ def test_only_the_volume_survives_a_stop(sagemaker):
         "sysconfig.get_path('purelib')):\n    print(Path(folder, 'left.py').exists())"
     )
     assert printed.split() == ["False", "True", "False", "False"]
+
+
+def test_a_failed_clone_says_what_git_said(sagemaker):
+    sagemaker.create_notebook_instance(
+        NotebookInstanceName="lost", InstanceType="ml.t3.medium", RoleArn=ROLE,
+        DefaultCodeRepository="https://git.invalid/nothing.git",
+    )  # fmt: skip
+    answer = settled(sagemaker, "lost", "Failed", "InService")
+    assert answer["FailureReason"].startswith("fatal: ") and "nothing.git" in answer["FailureReason"]
+    sagemaker.update_notebook_instance(NotebookInstanceName="lost", DisassociateDefaultCodeRepository=True)
+    assert "DefaultCodeRepository" not in settled(sagemaker, "lost", "Stopped")
+
+
+def test_a_failed_script_says_where_to_look(served, sagemaker):
+    sagemaker.create_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName="broken",
+        OnStart=script("#!/bin/bash\ncd /home/ec2-user/SageMaker/nowhere || exit 7\n"),
+    )
+    sagemaker.create_notebook_instance(
+        NotebookInstanceName="broken", InstanceType="ml.t3.medium", RoleArn=ROLE, LifecycleConfigName="broken"
+    )
+    answer = settled(sagemaker, "broken", "Failed", "InService")
+    arn = "arn:aws:sagemaker:us-east-1:000000000000:notebook-instance"
+    config = f"Notebook Instance Lifecycle Config '{arn}-lifecycle-config/broken'"
+    assert answer["FailureReason"].startswith(f"{config} for Notebook Instance '{arn}/broken' failed: OnStart ended")
+    assert "/home/ec2-user/SageMaker/nowhere: No such file" in log(served, "broken/LifecycleConfigOnStart")
+
+
+def test_a_deleted_instance_is_gone_with_its_volume(served, sagemaker):
+    volume = served.folder / "notebooks/us-east-1/gone"
+    sagemaker.create_notebook_instance(
+        NotebookInstanceName="gone", InstanceType="ml.t3.medium", RoleArn=ROLE, LifecycleConfigName="broken"
+    )
+    settled(sagemaker, "gone", "Failed")
+    assert volume.is_dir()
+    sagemaker.delete_notebook_instance(NotebookInstanceName="gone")
+    sagemaker.get_waiter("notebook_instance_deleted").wait(NotebookInstanceName="gone")
+    assert not volume.exists()
+    assert refusal(sagemaker.describe_notebook_instance, NotebookInstanceName="gone")["Message"] == "RecordNotFound"

@@ -172,5 +172,6 @@ async def _announce(server, account):
 async def _leave_when_idle(server, door, idle):
     while not server.should_exit:
         await asyncio.sleep(min(idle, 5))
-        if time.monotonic() - door.heard > idle and not door.account.is_busy():
+        unused = min(time.monotonic() - door.heard, door.account.notebooks.unused())
+        if unused > idle and not door.account.is_busy():
             server.should_exit = True

@@ -1,6 +1,8 @@
 """The Git repositories of a notebook instance: cloned onto its volume before it starts, unless they are there."""
 
 import os
+import shutil
+import time
 from pathlib import Path
 
 from .failure import Failure
@@ -8,24 +10,30 @@ from .failure import Failure
 HOME = "/home/ec2-user"
 VOLUME = f"{HOME}/SageMaker"
 PATIENCE = 600  # seconds that a clone may take
+LOOK = 0.1
 
 
-def clone(account, record, machine):
-    """Clone the repositories that an instance is associated with; fail with Git's own words."""
+def clone(account, record, machine, ending):
+    """Clone the repositories that an instance is associated with, unless `ending` is set; fail with Git's own words."""
     for url, branch in repositories(account, record):
         folder = machine.path(VOLUME) / folder_of(url)
         if folder.exists():
             continue
-        said = []
-        command = ["git", "clone", *(["--branch", branch] if branch else []), url, str(folder)]
+        draft, said = folder.with_name(f".{folder.name}.cloning"), []
+        shutil.rmtree(draft, ignore_errors=True)  # of a start that was cut off
+        command = ["git", "clone", *(["--branch", branch] if branch else []), "--", url, str(draft)]
         process = machine.run(command, {"HOME": HOME, "GIT_TERMINAL_PROMPT": "0"}, VOLUME, on_line=said.append)
-        if process.wait(PATIENCE) is None:
+        until = time.monotonic() + PATIENCE
+        while process.running and not ending.is_set() and time.monotonic() < until:
+            process.wait(LOOK)
+        if process.running:
             process.kill()
             process.wait()
-            raise Failure(f"git clone of {url} took longer than {PATIENCE // 60} minutes.")
+            said = [f"git clone of {url} was cut off after {PATIENCE // 60} minutes at most."]
         if process.code:
             told = [line for line in said if line.startswith(("fatal:", "error:"))] or said[-1:]
-            raise Failure(" ".join(told) or f"git clone of {url} ended with exit code {process.code}")
+            raise Failure(" ".join(told) or f"git clone of {url} ended with exit code {process.code}.")
+        draft.rename(folder)
 
 
 def repositories(account, record):

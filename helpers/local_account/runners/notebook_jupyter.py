@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from weakref import WeakSet
 
 # jsonschema would build a parser of internationalised addresses at its import, for 2 seconds, which nobody here uses.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # Python's own way to say that it is not there
@@ -18,11 +19,12 @@ from jupyter_server.auth.decorator import allow_unauthenticated  # noqa: E402
 from jupyter_server.base.handlers import JupyterHandler  # noqa: E402
 from jupyter_server.serverapp import ServerApp  # noqa: E402
 from tornado.ioloop import PeriodicCallback  # noqa: E402
+from tornado.websocket import WebSocketHandler  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
 OWN = Path(sys.argv[1]).parent if len(sys.argv) > 1 else Path()
 EXTENSIONS = ("jupyterlab", "notebook", "notebook_shim", "jupyter_server_terminals", "jupyterlab_git", "nbdime")
-LOOK = 20  # seconds between two looks whether a kernel works
+LOOK = 20  # seconds between two looks whether a kernel works, and whether a session is over
 LEARNER = User("ec2-user", "ec2-user", "ec2-user", "ec", None, None)
 PAGE = """<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><title>Notebook instance</title>
@@ -42,7 +44,7 @@ class Links(IdentityProvider):
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
-        self.touched = 0
+        self.touched, self.sockets = 0, WeakSet()
 
     async def get_user(self, handler):
         """Return the learner if the request bears a link, a session or the account's own password, else None."""
@@ -50,6 +52,8 @@ class Links(IdentityProvider):
             return LEARNER
         if state(self.session_of(handler)) == "open" or self.enter(handler) is None:
             self.touch()
+            if isinstance(handler, WebSocketHandler):
+                self.sockets.add(handler)
             return LEARNER
         return None
 
@@ -69,6 +73,12 @@ class Links(IdentityProvider):
         """Return the session that a request's cookie names, or ""."""
         cookie = handler.get_secure_cookie(self.get_cookie_name(handler))
         return cookie.decode() if cookie else ""
+
+    def close_sockets(self):
+        """Close the connections of kernels and terminals to browsers whose session is over."""
+        for handler in list(self.sockets):
+            if state(self.session_of(handler)) != "open":
+                handler.close()
 
     def touch(self):
         """Note that the instance is used: the account does not leave by itself then."""
@@ -130,7 +140,7 @@ def configuration(plan, secret):
     """Return the settings of JupyterLab."""
     c = Config()
     c.ServerApp.ip, c.ServerApp.port, c.ServerApp.port_retries = "127.0.0.1", plan["Port"], 0
-    c.ServerApp.root_dir, c.ServerApp.preferred_dir = plan["Volume"], str(Path(plan["Volume"], plan["Begin"]))
+    c.ServerApp.root_dir, c.FileContentsManager.preferred_dir = plan["Volume"], plan["Begin"]
     c.ServerApp.open_browser, c.ServerApp.allow_root, c.ServerApp.default_url = False, True, "/tree"
     c.ServerApp.jpserver_extensions = dict.fromkeys(EXTENSIONS, True)
     c.ServerApp.identity_provider_class = Links
@@ -146,9 +156,10 @@ def configuration(plan, secret):
 
 
 def watch(server):
-    """Note use of the instance while one of its kernels works, be it without a browser."""
+    """Note use of the instance while one of its kernels works, be it without a browser; end what is over."""
 
     def look():
+        server.identity_provider.close_sockets()
         kernels = [server.kernel_manager.get_kernel(each) for each in server.kernel_manager.list_kernel_ids()]
         if any(getattr(kernel, "execution_state", "") == "busy" for kernel in kernels):
             server.identity_provider.touch()

@@ -8,6 +8,7 @@ from pathlib import Path
 from .. import kinds
 from ..machines import Machine
 from . import notebook_git, notebook_links
+from .failure import Failure
 from .notebook_git import HOME, VOLUME, folder_of, repositories
 
 PROGRAMS = Path(__file__).parent
@@ -62,6 +63,7 @@ def make(account, record):
     machine.path("/opt/ml/metadata/resource-metadata.json").write_text(json.dumps(metadata))
     machine.path(f"{OWN}/secret").write_text(secrets.token_hex(32))
     used(machine).touch()
+    machine.path("/opt/python/paths").write_text("\n".join(machine.paths))  # for container_paths.py
     install_kernel(machine)
     return machine
 
@@ -86,8 +88,6 @@ def scripts(account, record, machine):
     config = name and account.records.get("NotebookInstanceLifecycleConfig", record["_Region"], name)
     if name and not config:
         kind = kinds.BY_NAME["NotebookInstanceLifecycleConfig"]
-        from .failure import Failure
-
         raise Failure(kind.message(kind.missing, record["_Region"], name))
     for hook in ("OnCreate", "OnStart") if not record.get("_Created") else ("OnStart",):
         for script in (config or {}).get(hook, []):

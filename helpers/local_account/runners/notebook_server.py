@@ -49,18 +49,21 @@ class Notebooks:
         server = NotebookServer(self, record)
         with self.lock:
             self.servers[key_of(record)] = server
-        self.spawn(server.start, record)
+        self.bill_volume(record)
+        self.spawn(lambda _: server.start(), record)
 
     def stop(self, record):
-        """Stop the machine of an instance; returns at once."""
+        """Stop the machine of an instance; returns at once. From here on it is not billed."""
+        self.account.meter.end(record["NotebookInstanceArn"], "notebook")
         self.spawn(self.end, record)
 
     def update(self, record):
-        """Let an updated instance rest again."""
-        self.spawn(lambda: self.change(record, NotebookInstanceStatus="Stopped"), record)
+        """Let an updated instance rest again; returns at once."""
+        self.spawn(self.rest, record)
 
     def delete(self, record):
         """Forget an instance that is stopped, and its volume; returns at once."""
+        self.account.meter.end(record["NotebookInstanceArn"])
         self.spawn(self.forget, record)
 
     def presigned_url(self, record, seconds):
@@ -83,7 +86,7 @@ class Notebooks:
                 case "Pending" | "InService":
                     self.start(self.change(record, NotebookInstanceStatus="Pending"))
                 case "Stopping" | "Updating":
-                    self.change(record, NotebookInstanceStatus="Stopped")
+                    self.rest(record)
                 case "Deleting":
                     self.delete(record)
 
@@ -102,7 +105,7 @@ class Notebooks:
 
         def run():
             try:
-                work() if work.__name__ in ("start", "<lambda>") else work(record)
+                work(record)
             except Exception:
                 traceback.print_exc(file=sys.stderr)
             finally:
@@ -112,6 +115,11 @@ class Notebooks:
         thread = threading.Thread(target=run, name=name, daemon=True)
         self.threads.add(thread)
         thread.start()
+
+    def rest(self, record):
+        """Say that an instance is stopped; it is not billed but for its volume."""
+        self.bill_volume(record)
+        self.change(record, NotebookInstanceStatus="Stopped")
 
     def end(self, record):
         """End the machine of an instance, and with it all that does not lie on the volume."""
@@ -125,6 +133,11 @@ class Notebooks:
         """Remove an instance that is stopped: its volume, then its record."""
         remove(notebook_machine.volume(self.account, record))
         self.account.records.delete("NotebookInstance", *key_of(record))
+
+    def bill_volume(self, record):
+        """Bill the volume of an instance in its present size, as long as it is there."""
+        arn, where = record["NotebookInstanceArn"], {"region": record["_Region"], "tags": record["_Tags"]}
+        self.account.meter.begin_volume(arn, "notebook-storage", record["VolumeSizeInGB"], **where)
 
     def let_go(self, server):
         """Forget a server that has ended."""
@@ -144,22 +157,35 @@ class NotebookServer:
     def __init__(self, room, record):
         self.room, self.account, self.record, self.key = room, room.account, record, key_of(record)
         self.machine = self.process = None
-        self.ending = threading.Event()
+        self.begun, self.ending = threading.Event(), threading.Event()
         self.finished = {}  # exit code of each script that has ended, by its name
         self.logs = {}
 
     def start(self):
         """Bring the instance from Pending to InService, or to Failed with the reason."""
+        reason = None
         try:
             self.furnish()
             self.boot()
             self.await_answer()
         except Failure as failure:
-            return self.fail(str(failure))
+            reason = str(failure)
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
-            return self.fail(f"InternalServerError: the local account failed: {type(error).__name__}: {error}")
-        if not self.ending.is_set():
+            reason = f"InternalServerError: the local account failed: {type(error).__name__}: {error}"
+        finally:
+            self.begun.set()
+        if self.ending.is_set():
+            return
+        if reason:
+            return self.fail(reason)
+        self.serve()
+
+    def serve(self):
+        """Say that the instance is in service, and bill it from now on."""
+        arn, where = self.record["NotebookInstanceArn"], {"region": self.key[0], "tags": self.record["_Tags"]}
+        with self.account.records.lock:
+            self.account.meter.begin(arn, "notebook", self.record["InstanceType"], **where)
             self.room.change(self.record, NotebookInstanceStatus="InService", FailureReason=None)
 
     def furnish(self):
@@ -167,19 +193,21 @@ class NotebookServer:
         if not is_free(self.record["_Port"]):
             self.record = self.room.change(self.record, **self.room.place(*self.key, free_port()))
         self.machine = notebook_machine.make(self.account, self.record)
-        notebook_git.clone(self.account, self.record, self.machine)
+        notebook_git.clone(self.account, self.record, self.machine, self.ending)
 
     def boot(self):
         """Start the machine's first program, which runs the scripts, then JupyterLab."""
-        scripts = notebook_machine.scripts(self.account, self.record, self.machine)
         if self.ending.is_set():
             return
+        scripts = notebook_machine.scripts(self.account, self.record, self.machine)
         self.process = notebook_machine.run(self.machine, self.record, scripts, self.hear, self.died)
         if self.ending.is_set():
             self.process.kill()
 
     def await_answer(self):
         """Wait until JupyterLab answers."""
+        if self.ending.is_set():
+            return
         until, opener = time.monotonic() + READY, build_opener(ProxyHandler({}))
         secret = notebook_machine.secret(self.machine)
         request = Request(
@@ -238,6 +266,7 @@ class NotebookServer:
         """End what there is of the machine and say why."""
         if self.ending.is_set():
             return
+        self.account.meter.end(self.record["NotebookInstanceArn"], "notebook")
         self.end()
         self.room.let_go(self)
         self.room.change(self.record, NotebookInstanceStatus="Failed", FailureReason=reason[:1024])
@@ -247,6 +276,7 @@ class NotebookServer:
         self.ending.set()
         if self.process:
             self.process.stop(grace)
+        self.begun.wait(grace)
         for log in self.logs.values():
             log.close()
         if self.machine:

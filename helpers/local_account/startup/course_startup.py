@@ -96,6 +96,10 @@ def begin():
     if hosts:
         actions["socket"] = naming(hosts)
     sys.meta_path.insert(0, Afterwards(actions))
+    if os.path.exists(os.path.join(sys.prefix, "paths")):
+        import container_paths
+
+        container_paths.begin()
 
 
 begin()
