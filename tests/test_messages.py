@@ -189,7 +189,9 @@ def test_a_script_that_fails_in_script_mode(region):  # sdk, "AlgorithmError: Ex
     region.put("scripts/sourcedir.tar.gz", script_archive("raise ValueError('no data')"))
     parameters = {"sagemaker_program": '"t.py"', "sagemaker_submit_directory": '"s3://course/scripts/sourcedir.tar.gz"'}
     reason = region.run("script", HyperParameters=parameters)["FailureReason"]
-    assert re.match(r'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "ValueError: no data', reason), reason
+    assert re.match(
+        r'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "raise .*\nValueError: no data"', reason
+    ), reason
     assert re.search(r'\nCommand ".*python3? t\.py', reason), reason
 
 
