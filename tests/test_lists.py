@@ -37,7 +37,7 @@ def account(tmp_path_factory):
                 **({"WarmPoolStatus": {"Status": dice.choice(("Available", "InUse"))}} if dice.random() < 0.5 else {}),
                 **({"TrainingPlanArn": PLAN} if dice.random() < 0.5 else {}),
                 **({"NotebookInstanceLifecycleConfigName": dice.choice(("stop-idle", "kernel"))}
-                   if dice.random() < 0.5 else {}),
+                   if kind.name == "NotebookInstance" and dice.random() < 0.5 else {}),
                 **({"DefaultCodeRepository": "https://example.com/course.git"} if dice.random() < 0.5 else {}),
                 **({"AdditionalCodeRepositories": ["https://example.com/a.git", "b"]} if dice.random() < 0.5 else {}),
             })  # fmt: skip

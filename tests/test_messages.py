@@ -218,12 +218,12 @@ def test_a_processing_program_that_fails(region):  # sdk, "AlgorithmError: See j
     assert job["FailureReason"] == "AlgorithmError: See job logs for more information"
 
 
-def test_a_notebook_instance_that_is_not_stopped(region):  # examples and aws-cli, "Unable to transition to (Deleting)"
+def test_a_notebook_instance_that_is_not_stopped(region):  # examples 1798
     name = {"NotebookInstanceName": "message"}
     region.sagemaker.create_notebook_instance(**name, InstanceType="ml.t3.medium", RoleArn=ROLE)
     region.sagemaker.get_waiter("notebook_instance_in_service").wait(**name)
     where = f"{ARN}:notebook-instance/message"
-    words = "Status ({}) not in ([{}]). Unable to transition to ({}) for Notebook Instance ({})"
+    words = "Status ({}) not in ([{}]). Unable to transition to ({}) for Notebook Instance ({})."
     for operation, wanted, target in (
         ("DeleteNotebookInstance", "Stopped, Failed", "Deleting"),
         ("StartNotebookInstance", "Stopped, Failed", "Pending"),
