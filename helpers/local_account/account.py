@@ -41,6 +41,8 @@ class Account:
         from .runners.training import Training
         from .runners.tuning import Tuning
         from .services.alarm_watch import Alarms
+        from .services.billing_metric import BillingMetric
+        from .services.budget_watch import Budgets
         from .services.cloudwatch import Metrics
         from .services.iam import Iam
         from .services.logs import Logs
@@ -63,6 +65,8 @@ class Account:
         self.mailbox = Mailbox(self)
         self.sns = Topics(self)
         self.alarms = Alarms(self)
+        self.budgets = Budgets(self)
+        self.billing_metric = BillingMetric(self)
         self.training = Training(self)
         self.processing = Processing(self)
         self.tuning = Tuning(self)
@@ -87,7 +91,8 @@ class Account:
         sweep(self)
         for runner in self.runners.values():
             runner.recover()
-        self.alarms.recover()
+        for room in (self.alarms, self.budgets, self.billing_metric):
+            room.recover()
         self.clock.start()
 
     def is_busy(self):

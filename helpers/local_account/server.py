@@ -18,7 +18,7 @@ from starlette.responses import Response
 from . import signatures
 from .account import Account
 from .errors import AwsError, LocalLimit
-from .services import cloudwatch, course, iam, logs, other, s3, sagemaker, service_quotas, sns, sns_pages, sts
+from .services import budgets, cloudwatch, course, iam, logs, other, s3, sagemaker, service_quotas, sns, sns_pages, sts
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 SERVICES = {  # by the service that a signature names
@@ -29,6 +29,7 @@ SERVICES = {  # by the service that a signature names
     "monitoring": cloudwatch.serve,
     "sns": sns.serve,
     "servicequotas": service_quotas.serve,
+    "budgets": budgets.serve,
     "course": course.serve,
 }
 
