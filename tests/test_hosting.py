@@ -404,12 +404,12 @@ def test_a_variant_that_cannot_be_honoured_is_refused(shared, members, reason):
 def test_what_an_endpoint_asks_for_is_honoured_or_refused(shared):
     if not any(model["ModelName"] == "sound" for model in shared.sagemaker.list_models(NameContains="sound")["Models"]):
         shared.model("sound", xgboost_archive())
-    with pytest.raises(ClientError, match="data capture"):
+    with pytest.raises(ClientError, match=r"DataCaptureConfig\.KmsKeyId; the local account does not have keys"):
         shared.sagemaker.create_endpoint_config(
             EndpointConfigName="refused",
             ProductionVariants=[variant("sound")],
             DataCaptureConfig={
-                "EnableCapture": True,
+                "KmsKeyId": "a-key",
                 "InitialSamplingPercentage": 10,
                 "DestinationS3Uri": "s3://models/",
                 "CaptureOptions": [{"CaptureMode": "Input"}],

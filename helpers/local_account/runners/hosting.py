@@ -6,6 +6,7 @@ import threading
 from ..errors import ValidationException
 from . import deployment, hosting_limits, serverless
 from .asynchronous import Asynchronous
+from .capture import Capture, shown
 from .deployment import key_of
 from .endpoint_metrics import Measurements
 from .fleet import Fleet
@@ -24,6 +25,7 @@ class Hosting:
         self.closing = threading.Event()
         self.invocations = Invocations(self)
         self.measurements = Measurements(account)
+        self.capture = Capture(account)
         self.asynchronous = Asynchronous(account, self)
 
     def refuse_model(self, request):
@@ -125,6 +127,7 @@ class Hosting:
         for thread in list(self.threads):
             thread.join(10)
         self.measurements.write()
+        self.capture.write()
 
     def routed(self, key):
         """Return the fleet that a request goes to, or None."""
@@ -168,6 +171,7 @@ class Hosting:
         """Return what DescribeEndpoint shows of a fleet that serves."""
         return {
             "ProductionVariants": [variant.described() for variant in fleet.variants.values()],
+            "DataCaptureConfig": shown(fleet.config),
             "AsyncInferenceConfig": fleet.config.get("AsyncInferenceConfig"),
             "PendingDeploymentSummary": None,
             "LastModifiedTime": self.account.clock.now(),
@@ -220,4 +224,5 @@ def retained(old, new, request):
         known = before.get(variant["VariantName"], {})
         kept = {name: known[name] for name, kind in members.items() if kind not in excluded and name in known}
         variants.append({**variant, **kept})
-    return {**new, "ProductionVariants": variants}
+    captured = {"DataCaptureConfig"} - excluded
+    return {**new, "ProductionVariants": variants, **{name: old[name] for name in captured if name in old}}

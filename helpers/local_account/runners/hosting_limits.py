@@ -5,6 +5,7 @@ import re
 from .. import images
 from ..errors import AwsError, LocalLimit, ValidationException, refuse
 from . import model_data
+from .capture import captures
 from .serverless import MEMORIES, is_serverless
 
 MOST_INSTANCES = 100  # each is a process on this computer
@@ -33,7 +34,7 @@ OF_A_CONTAINER = {
     "Environment.SAGEMAKER_INFERENCE_ENSEMBLE": "XGBoost without its ensembles",
 }
 OF_A_CONFIG = {
-    "DataCaptureConfig.EnableCapture": "data capture",
+    "DataCaptureConfig.KmsKeyId": "keys to encrypt with",
     "KmsKeyId": "keys to encrypt with",
     "AsyncInferenceConfig.OutputConfig.KmsKeyId": "keys to encrypt with",
     "ExplainerConfig": "explanations",
@@ -158,7 +159,7 @@ def check_serverless_config(request):
     """Raise if a configuration of a serverless endpoint has what serverless endpoints do not have on AWS."""
     if len(request["ProductionVariants"]) > 1:
         raise ValidationException("Serverless endpoints do not support multiple production variants.")
-    if request.get("DataCaptureConfig", {}).get("EnableCapture", "DataCaptureConfig" in request):
+    if captures(request):
         raise ValidationException("Serverless endpoints do not support data capture.")
     if "AsyncInferenceConfig" in request:
         raise ValidationException("Serverless endpoints do not support asynchronous inference.")
@@ -175,7 +176,7 @@ def check_asynchronous(account, request):
                 account.sns.topic(arn)
             except AwsError:
                 raise ValidationException(f"{topic} {arn} does not exist.") from None
-    if request.get("DataCaptureConfig", {}).get("EnableCapture", "DataCaptureConfig" in request):
+    if captures(request):
         raise LocalLimit("The local account does not capture the data of asynchronous endpoints.")
 
 

@@ -93,6 +93,8 @@ async def invoke(account, record, members, body, began):
     answer, sent = await begin(account, record, members, body)
     await answer.read()
     note(account, record, answer, began, sent)
+    if account.hosting.capture.wants(answer.instance):
+        account.hosting.capture.add(answer.instance, members, body, answer)
     return Response(answer.body, answer.status, returned(answer, RETURNED))
 
 
@@ -104,10 +106,16 @@ async def stream(account, record, members, body, began):
         note(account, record, answer, began, sent)
 
     async def events():
+        parts = [] if account.hosting.capture.wants(answer.instance) else None
         try:
             async for chunk in answer.chunks():
                 yield event("PayloadPart", chunk)
+                if parts is not None:
+                    parts.append(chunk)
             note(account, record, answer, began, sent)
+            if parts is not None:
+                answer.body = b"".join(parts)
+                account.hosting.capture.add(answer.instance, members, body, answer)
         except Exception as error:  # the container broke off, or took too long
             code = "ModelInvocationTimeExceeded" if isinstance(error, TimeoutError) else "StreamBroken"
             why = {"Message": "The container did not send its answer to the end.", "ErrorCode": code}
