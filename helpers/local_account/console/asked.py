@@ -22,6 +22,8 @@ NAMED = {  # members that hold the name of a thing, and the pages of such things
     "TransformJobName": "transform-jobs",
     "HyperParameterTuningJobName": "hyper-tuning-jobs",
     "NotebookInstanceName": "notebook-instances",
+    "NotebookInstanceLifecycleConfigName": "notebook-lifecycle-config",
+    "CodeRepositoryName": "repositories",
 }
 PATHS = {name.removesuffix("Name"): path for name, path in NAMED.items()}  # kind -> path of its pages
 

@@ -24,6 +24,6 @@ def chapter_of(kind):
     for path in sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb")):
         cells = json.loads(path.read_text())["cells"]
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        if re.search(MAKES[kind], code):
+        if kind in MAKES and re.search(MAKES[kind], code):
             return f"chapter {int(path.name[:2])}, {path.name}"
     return ""

@@ -70,6 +70,7 @@ BESIDE = (
     Section("S3", (Entry("Buckets", "s3"),)),
     Section("CloudWatch", (Entry("Log groups", "logs"), Entry("Metrics", "metrics"))),
     Section("IAM", (Entry("Roles", "roles"),)),
+    Section("Not on AWS", (Entry("Mailbox", "mail"),)),
 )
 
 LABELS = {entry.path: entry for section in (*MENU, *BESIDE) for entry in section.entries if entry.path}

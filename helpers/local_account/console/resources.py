@@ -24,6 +24,7 @@ class Shown:
     one: str  # "training job"
     metrics: tuple = ()  # (namespace, dimension that holds the name)
     logs: str = ""  # the group of its logs
+    plural: str = ""  # what its list is called, if it has no place in the menu
 
     @property
     def kind(self):
@@ -33,7 +34,7 @@ class Shown:
     @property
     def label(self):
         """What the menu calls its list."""
-        return LABELS[self.path].label
+        return self.plural or LABELS[self.path].label
 
 
 def duration(entry):
@@ -180,6 +181,7 @@ def detail(shown, more=lambda asked, answer: []):
 
     def page(asked):
         answer = asked.perform(f"Describe{shown.name}", **{shown.kind.key: asked.name})
+        menu = shown.path if shown.path in LABELS else "notebook-instances"
         summary, *others = properties(asked, shown, answer)
         parts = [
             summary,
@@ -190,8 +192,8 @@ def detail(shown, more=lambda asked, answer: []):
             tags(asked, answer[shown.kind.arn_member]),
         ]
         state = Status(answer[shown.kind.status], f"{shown.one} {asked.name}") if shown.kind.status else None
-        above = (asked.link(shown.label, shown.path),)
-        return Page(asked.name, parts, shown.path, status_of=state, above=above)
+        above = (asked.link(LABELS[menu].label, menu),)
+        return Page(asked.name, parts, menu, status_of=state, above=above)
 
     return page
 
@@ -215,15 +217,20 @@ def table(asked, shown, title=None):
         title or shown.label,
         ("Name", *shown.columns),
         [row(asked, shown, entry) for entry in listed],
-        empty=f"None of the {shown.label.lower()} in {asked.region} match."
+        empty=f"None of the {small(shown.label)} in {asked.region} match."
         if narrowed
-        else f"There are no {shown.label.lower()} in {asked.region}. This list reports what code has made; the call is",
+        else f"There are no {small(shown.label)} in {asked.region}. This list reports what code has made; the call is",
         empty_code="" if narrowed else f"Create{kind.name}",
         empty_where=f"In the course: {chapter}." if chapter and not narrowed else "",
-        search=Search("name", statuses, wanted, f"Find {shown.label.lower()}"),
+        search=Search("name", statuses, wanted, f"Find {small(shown.label)}"),
         sorts=sorts(asked, shown, members["SortBy"].enum, request),
         pages=turns(asked, answer),
     )
+
+
+def small(label):
+    """Return a label as it stands within a sentence."""
+    return label if label.startswith("Git ") else label[0].lower() + label[1:]
 
 
 def row(asked, shown, entry):
@@ -284,6 +291,24 @@ def rows_of(values):
     return columns, [[value.get(name) for name in columns] for value in values]
 
 
+def training_jobs_of(asked, answer):
+    """Return the table of a tuning job's training jobs."""
+    request = {"HyperParameterTuningJobName": asked.name, "MaxResults": 100, "SortBy": "CreationTime"}
+    if "next" in asked.query:
+        request["NextToken"] = asked.query["next"]
+    found = asked.perform("ListTrainingJobsForHyperParameterTuningJob", **request)
+    rows = []
+    for entry in found["TrainingJobSummaries"]:
+        name, objective = entry["TrainingJobName"], entry.get("FinalHyperParameterTuningJobObjectiveMetric", {})
+        rows.append([
+            asked.link(name, f"jobs/{name}"), Status(entry["TrainingJobStatus"], f"training job {name}"),
+            entry["CreationTime"], objective.get("Value"),
+            ", ".join(f"{key} = {value}" for key, value in entry.get("TunedHyperParameters", {}).items()),
+        ])  # fmt: skip
+    columns = ("Name", "Status", "Creation time", "Objective metric value", "Hyperparameters")
+    return [Table("Training jobs", columns, rows, "No training job has started yet.", pages=turns(asked, found))]
+
+
 def measured(asked, shown, answer):
     """Return plots of what CloudWatch knows of a thing."""
     if not shown.metrics:
@@ -330,4 +355,6 @@ def everything(asked, kind):
         request["NextToken"] = answer["NextToken"]
 
 
-ROUTES = {shown.path: listing(shown) for shown in SHOWN} | {f"{shown.path}/*": detail(shown) for shown in SHOWN}
+MORE = {"HyperParameterTuningJob": training_jobs_of}
+ROUTES = {shown.path: listing(shown) for shown in SHOWN}
+ROUTES |= {f"{shown.path}/*": detail(shown, MORE.get(shown.name, lambda asked, answer: [])) for shown in SHOWN}

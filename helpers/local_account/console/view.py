@@ -36,6 +36,7 @@ class Action:
     what: str  # which thing it is for, for those who do not see the row: "my-notebook"
     confirm: str = ""  # what to ask before
     values: dict = field(default_factory=dict)
+    new_tab: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Choice:
     hint: str = ""
     required: bool = False
     kind: str = "text"
-    pattern: str = ""
+    most_letters: int | None = None
     least: int | None = None
     most: int | None = None
 
@@ -150,6 +151,8 @@ def plain(value):
             return {"Text": value.text, "Href": value.href}
         case Status() | Code():
             return value.text
+        case Action():
+            return value.label
         case Table():
             rows = [dict(zip(value.columns, row, strict=True)) for row in value.rows]
             sentence = " ".join(filter(None, (value.empty, value.empty_code, value.empty_where))) if not rows else ""
