@@ -1,12 +1,17 @@
 """Attacks on the console: other sites, other users and strange names try to see it, to drive it, to break out of it."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from urllib.parse import quote, urlsplit
 
 import pytest
 
 from helpers.local_account.client import ask
+from helpers.local_account.console.neighbours import TABLE as TCP
+from helpers.local_account.console.neighbours import is_stranger
 from test_console_pages import HOME, Browser, Tags, train
 
 EVIL = "https://evil.example"
@@ -139,6 +144,86 @@ def test_a_page_that_reports_does_nothing(browser, method):
     answer = browser.send(method, f"{HOME}/jobs", Cookie=browser.cookie, Origin=f"http://{browser.host}")
     assert answer.status in (403, 405)
     assert answer.getheader("access-control-allow-origin") is None
+
+
+FORM = {"name": "victim", "do": "stop"}
+ACT = f"{HOME}/notebook-instances/act"
+
+
+def test_nothing_is_done_by_a_get(browser):
+    for path in (f"{ACT}?name=victim&do=stop", f"{HOME}/notebook-instances/create?NotebookInstanceName=by-get"):
+        assert browser.get(path).status in (200, 404)
+    assert "by-get" not in browser.get(f"{HOME}/notebook-instances").text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": EVIL}, {"Origin": "null"}, {"Origin": ""}, {"Origin": "http://127.0.0.1:8888"},
+     {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}, {"Host": "evil.example"},
+     {"Content_Type": "text/plain"}, {"Content_Type": "multipart/form-data"}, {"Content_Type": "application/json"}],
+    ids=str,
+)  # fmt: skip
+def test_a_form_that_another_site_sends_does_nothing(browser, headers):
+    answer = browser.post(ACT, FORM, **headers)
+    assert answer.status == 403
+    assert "RecordNotFound" not in answer.text  # what SageMaker would have said
+
+
+def test_a_form_of_the_page_itself_reaches_sagemaker(browser):
+    assert "RecordNotFound" in browser.post(ACT, FORM).text
+
+
+@pytest.mark.parametrize("token", ["", "guessed", "ü"])
+def test_a_form_without_its_token_does_nothing(browser, token):
+    answer = browser.post(ACT, FORM | {"token": token})
+    assert answer.status == 403
+    assert "RecordNotFound" not in answer.text
+
+
+def test_a_form_without_an_origin_does_nothing(browser):
+    token = re.search(r'name="token" value="([^"]+)"', browser.get(f"{HOME}/notebook-instances/create").text)[1]
+    kind = "application/x-www-form-urlencoded"
+    body = f"token={token}&name=victim&do=stop"
+    assert browser.send("POST", ACT, body, Cookie=browser.cookie, Content_Type=kind).status == 403
+    other = f"http://{browser.host}"
+    assert browser.send("POST", ACT, body, Origin=other, Content_Type=kind).status == 403  # nor without the cookie
+
+
+def test_the_token_of_another_browser_is_refused(browser, shared_account):
+    other = Browser(shared_account)
+    token = re.search(r'name="token" value="([^"]+)"', other.get(f"{HOME}/notebook-instances/create").text)[1]
+    assert browser.post(ACT, FORM | {"token": token}).status == 403
+
+
+def test_a_form_without_end_is_cut_off(browser):
+    assert browser.post(ACT, FORM | {"more": "x" * 200_000}).status == 403
+
+
+TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  {own}        0 1 1 0 100 0 0 10 0
+   1: 0100007F:A0F9 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  {user}        0 2 1 0 20 4 30 10 -1
+   2: 0100007F:1F90 0100007F:A0F9 01 00000000:00000000 00:00000000 00000000  {own}        0 3 1 0 20 4 30 10 -1
+"""
+
+
+@pytest.mark.skipif(sys.byteorder == "big", reason="the table above is as a little-endian computer has it")
+def test_a_connection_of_another_user_is_told_from_an_own_one(tmp_path):
+    table = tmp_path / "tcp"
+    for user, stranger in ((os.getuid(), False), (0, False), (os.getuid() + 4711, True)):
+        table.write_text(TABLE.format(own=os.getuid(), user=user))
+        assert is_stranger(("127.0.0.1", 0xA0F9), 0x1F90, table) is stranger
+    assert is_stranger(("127.0.0.1", 0xA0F9), 0x1F90, tmp_path / "none") is False
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not TCP.exists(), reason="takes on the role of another user of this Linux")
+def test_the_cookie_is_of_no_use_to_another_user(browser):
+    ask_as = (
+        "import os, sys, http.client as http; os.setuid(65534)\n"
+        "connected = http.HTTPConnection(sys.argv[1]); connected.request('GET', sys.argv[2], headers={'Cookie': sys.argv[3]})\n"
+        "print(connected.getresponse().status)"
+    )
+    command = [sys.executable, "-I", "-c", ask_as, browser.host, f"{HOME}/jobs", browser.cookie]
+    assert subprocess.run(command, capture_output=True, text=True, cwd="/").stdout.strip() == "403"
 
 
 def test_the_cookie_does_not_call_the_api(browser, shared_account):

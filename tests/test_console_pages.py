@@ -2,14 +2,17 @@
 
 import http.client
 import json
+import re
 import time
 from html.parser import HTMLParser
-from urllib.parse import urlsplit
+from threading import Timer
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from endpoints import ROLE, XGBOOST
 from helpers.local_account.client import ask
+from helpers.local_account.console.asked import PATHS
 from helpers.local_account.kinds import KINDS
 
 HOME = "/console/us-east-1"
@@ -35,6 +38,13 @@ class Browser:
     def get(self, path, **headers):
         """Open a page as somebody does who is let in."""
         return self.send("GET", path, Cookie=self.cookie, **headers)
+
+    def post(self, path, form, **headers):
+        """Send a form that the page has, as the browser does."""
+        page = self.get(f"{HOME}/notebook-instances/create").text
+        token = re.search(r'name="token" value="([^"]+)"', page)[1]
+        headers = {"Origin": f"http://{self.host}", "Content_Type": "application/x-www-form-urlencoded"} | headers
+        return self.send("POST", path, urlencode({"token": token} | form), Cookie=self.cookie, **headers)
 
     def json(self, path):
         """Return a page as JSON."""
@@ -87,7 +97,8 @@ class Tags(HTMLParser):
 
 PAGES = [
     "dashboard", "jobs", "processing-jobs", "hyper-tuning-jobs", "models", "endpointConfig", "endpoints",
-    "transform-jobs", "s3", "logs", "metrics", "roles", "roles/role?name=SageMakerCourseRole",
+    "transform-jobs", "notebook-instances", "notebook-instances/create", "bill", "mail", "s3", "logs",
+    "metrics", "roles", "roles/role?name=SageMakerCourseRole",
 ]  # fmt: skip
 
 
@@ -187,8 +198,6 @@ def test_a_page_waits_until_it_has_changed(browser, shared_account):
     sagemaker = shared_account.client("sagemaker", "eu-north-1")
     mark = browser.get("/console/eu-north-1/models").getheader("etag")
     assert browser.get("/console/eu-north-1/models", If_None_Match=mark).status == 304
-    from threading import Timer
-
     container = {"Image": XGBOOST}
     later = Timer(
         0.7, lambda: sagemaker.create_model(ModelName="new", PrimaryContainer=container, ExecutionRoleArn=ROLE)
@@ -208,12 +217,68 @@ def test_what_is_not_there_is_not_found(browser):
 
 
 def test_every_kind_that_the_account_has_is_in_the_menu(browser):
-    from helpers.local_account.console.asked import PATHS
-
-    page = browser.get(f"{HOME}/dashboard").text
+    page = browser.get(f"{HOME}/notebook-instances").text
     for kind in KINDS:
-        if kind.name in PATHS:
-            assert f'href="{HOME}/{PATHS[kind.name]}"' in page
+        assert f'href="{HOME}/{PATHS[kind.name]}"' in page or f"<code>Create{kind.name}</code>" in page
+
+
+def test_a_notebook_instance_is_made_stopped_and_deleted_by_the_page(browser, shared_account):
+    form = {
+        "NotebookInstanceName": "by-hand", "InstanceType": "ml.t3.medium", "VolumeSizeInGB": "6", "RoleArn": ROLE,
+        "PlatformIdentifier": "notebook-al2023-v1", "RootAccess": "Enabled", "LifecycleConfigName": "",
+        "DefaultCodeRepository": "",
+    }  # fmt: skip
+    refused = browser.post(f"{HOME}/notebook-instances/create", form | {"NotebookInstanceName": "by hand"})
+    assert refused.status == 400 and 'value="by hand"' in refused.text and 'role="alert"' in refused.text
+    made = browser.post(f"{HOME}/notebook-instances/create", form)
+    assert (made.status, made.getheader("location")) == (303, f"{HOME}/notebook-instances")
+    sagemaker = shared_account.client("sagemaker")
+    sagemaker.get_waiter("notebook_instance_in_service").wait(NotebookInstanceName="by-hand")
+    assert sagemaker.describe_notebook_instance(NotebookInstanceName="by-hand")["VolumeSizeInGB"] == 6
+    [row] = browser.rows(f"{HOME}/notebook-instances", "Notebook instances")
+    assert row["Actions"] == ["Open Jupyter", "Open JupyterLab", "Stop"]
+
+    def do(what, **more):
+        return browser.post(f"{HOME}/notebook-instances/act", {"name": "by-hand", "do": what, **more})
+
+    opened = Tags(do("open", view="lab").text).found
+    [leads] = [attributes["content"] for _, attributes in opened if attributes.get("http-equiv")]
+    assert leads.endswith("&view=lab")
+    assert "not in ([Stopped, Failed])" in do("delete").text
+    assert do("stop").status == 303
+    sagemaker.get_waiter("notebook_instance_stopped").wait(NotebookInstanceName="by-hand")
+    assert do("delete").status == 303
+    sagemaker.get_waiter("notebook_instance_deleted").wait(NotebookInstanceName="by-hand")
+
+
+def test_a_letter_is_shown_with_its_link(browser, shared_account):
+    sns = shared_account.client("sns")
+    topic = sns.create_topic(Name="alerts")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="me@example.com")
+    [row] = browser.rows(f"{HOME}/mail")
+    page = browser.get(row["Subject"]["Href"]).text
+    assert "me@example.com" in page and "Confirm the subscription</a>" in page
+    assert browser.get(f"{HOME}/mail/999").status == 404
+
+
+def test_the_bill_names_what_was_used_and_its_rate(browser, shared_account):
+    train(shared_account, "billed", "sleep 1.1")
+    rows = [row for row in browser.rows(f"{HOME}/bill", "By resource") if "billed" in str(row["Resource"])]
+    [machine] = [row for row in rows if row["Usage type"].endswith("Train:ml.m5.large")]
+    assert machine["Cost"].startswith("USD 0.0000")
+    assert any(row["Rate"].startswith("USD 0.1") for row in browser.rows(f"{HOME}/bill", "Rates"))
+    assert "nothing was used" in browser.get(f"{HOME}/bill?month=2020-01").text.lower()
+
+
+@pytest.mark.parametrize(
+    "path", ["jobs", "s3/objects", "s3/object", "logs", "logs/group", "metrics/metric", "bill", "roles/role"]
+)
+@pytest.mark.parametrize("value", ["", "%00", "..", "9" * 400, "%ff", "0001-01"])
+def test_a_strange_question_gets_an_answer(browser, path, value):
+    names = ("name", "next", "status", "sort", "order", "bucket", "key", "prefix", "group", "stream", "month", "metric")
+    answer = browser.get(f"{HOME}/{path}?" + "&".join(f"{name}={value}" for name in names))
+    assert answer.status in (200, 400, 404)
+    assert "<h1>" in answer.text
 
 
 def test_a_table_in_s3_is_previewed_and_a_page_in_s3_is_text(browser, shared_account):

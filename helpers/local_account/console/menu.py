@@ -70,6 +70,7 @@ BESIDE = (
     Section("S3", (Entry("Buckets", "s3"),)),
     Section("CloudWatch", (Entry("Log groups", "logs"), Entry("Metrics", "metrics"))),
     Section("IAM", (Entry("Roles", "roles"),)),
+    Section("Billing", (Entry("Bill", "bill"),)),
     Section("Not on AWS", (Entry("Mailbox", "mail"),)),
 )
 

@@ -8,11 +8,10 @@ from ...prices import table as prices_table
 from .. import shapes
 from ..errors import AwsError, ValidationException
 from . import resources
-from .resources import CREATED, MODIFIED, Shown
+from .shown import CREATED, MODIFIED, TAIL, Shown
 from .view import Action, Choice, Code, Form, Link, Note, Page, Properties
 
 LIST, MAKE, ACT = "notebook-instances", "notebook-instances/create", "notebook-instances/act"
-TAIL = ("CreationTime", "LastModifiedTime", "RoleArn", "FailureReason")
 
 INSTANCE = Shown(
     "NotebookInstance",
@@ -28,6 +27,7 @@ INSTANCE = Shown(
         "Network": ("SubnetId", "SecurityGroups", "DirectInternetAccess", "IpAddressType", "NetworkInterfaceId"),
     },
     "notebook instance",
+    plural="Notebook instances",
     logs="/aws/sagemaker/NotebookInstances",
 )  # fmt: skip
 CONFIG = Shown(
@@ -52,7 +52,9 @@ def instances(asked):
     """Show the notebook instances, each with what can be done with it, and what belongs to them."""
     shown = resources.table(asked, INSTANCE)
     rows = [[*row, actions(asked, row[0].text, row[-1].text) or None] for row in shown.rows]
-    shown = replace(shown, columns=(*shown.columns, "Actions"), rows=rows, title="Notebook instances")
+    empty = f"There are no notebook instances in {asked.region}. The button above makes one, and so does the call"
+    empty = empty if shown.empty_code else shown.empty
+    shown = replace(shown, columns=(*shown.columns, "Actions"), rows=rows, empty=empty)
     beside = replace(asked, query={})
     parts = [shown, *(resources.table(beside, kind) for kind in (CONFIG, REPOSITORY))]
     parts[1:] = [replace(part, search=None, sorts={}) for part in parts[1:]]

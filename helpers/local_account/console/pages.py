@@ -14,9 +14,10 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from ..errors import AwsError
-from . import buckets, dashboard, logs, mail, notebooks, plots, resources, roles, words
+from . import bill, buckets, dashboard, logs, mail, notebooks, plots, resources, roles, words
 from .asked import Asked
 from .menu import BESIDE, LABELS, MENU
+from .neighbours import is_stranger
 from .sessions import PREFIX, Forbidden, refuse_lured
 from .view import Note, Page, plain
 
@@ -26,7 +27,7 @@ LONGEST_FORM = 64 * 1024  # bytes
 LONGEST_WAIT = 25  # seconds that a page is held until it has changed
 PAUSE = 0.4  # seconds between two looks at a page that changes without end
 PIECE = 256 * 1024  # bytes of a download
-ROOMS = (dashboard, resources, notebooks, buckets, logs, plots, roles, mail)
+ROOMS = (dashboard, resources, notebooks, buckets, logs, plots, roles, bill, mail)
 ROUTES = {path: page for room in ROOMS for path, page in room.ROUTES.items()}
 ACTIONS = notebooks.ACTIONS
 SAFE = {  # of every answer
@@ -34,7 +35,7 @@ SAFE = {  # of every answer
     "object-src 'none'",
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # without any, browsers would say "Origin: null" when a form is sent
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -53,6 +54,8 @@ async def serve(request, account):
 
 async def _answer(request, account):
     refuse_lured(request)
+    if is_stranger(request.client, account.port):
+        raise Forbidden("This account is another user's")
     if request.method not in ("GET", "HEAD", "POST"):
         return message("Not allowed", f"Nothing here answers to {request.method}.", 405)
     path = request.scope["path"].removeprefix(PREFIX).strip("/")
@@ -132,7 +135,7 @@ async def act(request, account, region, path, token):
     except AwsError as error:
         done = failure(error)
     if isinstance(done, Page):
-        return Response(to_html(asked, done, token), done.status, media_type="text/html")
+        return Response(to_html(asked, done, token, still=True), done.status, media_type="text/html")
     if done.startswith("http:"):
         return message("The notebook opens", "", 200, to=done)
     return moved(done)
@@ -198,14 +201,14 @@ def to_json(asked, page, token):
     return json.dumps(head | {"Parts": plain(page.parts)}, indent=2, default=str).encode() + b"\n"
 
 
-def to_html(asked, page, token):
-    """Write a page as HTML."""
+def to_html(asked, page, token, still=False):
+    """Write a page as HTML; one that is `still` is not kept new, since it answers a form."""
     return (
         templates()
         .get_template("page.html")
         .render(
             asked=asked, page=page, token=token, menu=MENU, beside=BESIDE, label=LABELS.get(page.menu),
-            regions=regions(), time=asked.account.clock.now(), json=json_address(asked), prefix=PREFIX,
+            regions=regions(), time=asked.account.clock.now(), json=json_address(asked), still=still, prefix=PREFIX,
         )
         .encode()
     )  # fmt: skip

@@ -14,7 +14,7 @@ addEventListener("DOMContentLoaded", () => {
     if (question && !confirm(question)) event.preventDefault();
   });
   document.querySelectorAll(".log").forEach((log) => { log.scrollTop = log.scrollHeight; });
-  follow();
+  if (!document.querySelector("main[data-still], form.fields")) follow(); // nothing changes below somebody's hands
 });
 
 function themes() {
@@ -57,11 +57,10 @@ async function follow() {
 }
 
 function renew(page) {
-  const before = statuses(), filling = document.querySelector("form.fields");
+  const before = statuses();
   const follows = [...document.querySelectorAll(".log")].filter((log) => log.scrollHeight - log.scrollTop - log.clientHeight < 40);
   if (document.title !== page.title) document.title = page.title;
   patch(document.querySelector("header .clock"), page.querySelector("header .clock"));
-  if (filling && filling.matches(":focus-within, .touched")) return; // never below somebody's hands
   patch(document.getElementById("content"), page.getElementById("content"));
   follows.forEach((log) => { log.scrollTop = log.scrollHeight; });
   const now = statuses(), said = [];
