@@ -218,12 +218,15 @@ def test_a_connection_of_another_user_is_told_from_an_own_one(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0 or not TCP.exists(), reason="takes on the role of another user of this Linux")
 def test_the_cookie_is_of_no_use_to_another_user(browser):
     ask_as = (
-        "import os, sys, http.client as http; os.setuid(65534)\n"
-        "connected = http.HTTPConnection(sys.argv[1]); connected.request('GET', sys.argv[2], headers={'Cookie': sys.argv[3]})\n"
+        "import encodings.idna, os, sys, http.client\n"
+        "os.setuid(65534)\n"
+        "connected = http.client.HTTPConnection(sys.argv[1])\n"
+        "connected.request('GET', sys.argv[2], headers={'Cookie': sys.argv[3]})\n"
         "print(connected.getresponse().status)"
     )
     command = [sys.executable, "-I", "-c", ask_as, browser.host, f"{HOME}/jobs", browser.cookie]
-    assert subprocess.run(command, capture_output=True, text=True, cwd="/").stdout.strip() == "403"
+    answer = subprocess.run(command, capture_output=True, text=True, cwd="/")
+    assert answer.stdout.strip() == "403", answer.stderr
 
 
 def test_the_cookie_does_not_call_the_api(browser, shared_account):
