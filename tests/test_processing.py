@@ -489,9 +489,10 @@ from helpers import waiting
 from helpers.local_account import connection
 connection.redirect(os.environ["AWS_ENDPOINT_URL"])
 waiting.end_early(os.environ)
-from sagemaker.core import image_uris
 from sagemaker.core.processing import FrameworkProcessor, Processor, ScriptProcessor
-from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
+from sagemaker.core.resources import ProcessingJob
+from sagemaker.core.shapes import (AppSpecification, ProcessingClusterConfig, ProcessingInput, ProcessingOutput,
+                                   ProcessingResources, ProcessingS3Input, ProcessingS3Output)
 
 folder, image, role = sys.argv[1:]
 logging.disable(logging.INFO)
@@ -522,13 +523,20 @@ framework.run("main.py", source_dir="s3://course/sdk-packed", job_name="sdk-pack
 framework.run("main.py", source_dir=f"{folder}/source", entry_point="begin.sh", job_name="sdk-entry", inputs=data(),
               outputs=[taken("out", "s3://course/sdk-entry")], **run)
 
-plain = Processor(entrypoint=["cp", "-r", "/opt/ml/processing/data/.", "/opt/ml/processing/out"], **rest)
-plain.run(job_name="sdk-plain", inputs=data(), outputs=[taken("out", "s3://course/sdk-plain")], **run)
+begun = ProcessingJob.create(
+    processing_job_name="sdk-resource", role_arn=role,
+    processing_resources=ProcessingResources(cluster_config=ProcessingClusterConfig(
+        instance_count=1, instance_type="ml.m5.large", volume_size_in_gb=5)),
+    app_specification=AppSpecification(image_uri=image, container_entrypoint=["sleep", "600"]))
+begun.stop()
+begun.wait(poll=1)
+print("resource", begun.processing_job_status)
 
-waited = Processor(entrypoint=["bash", "-c", "for n in 1 2 3; do echo line $n; sleep 0.5; done"], **rest)
-waited.run(job_name="sdk-waited", wait=True, logs=True)
-waited.latest_job.refresh()
-print("ended", waited.latest_job.processing_job_status, time.time())
+program = "cp -r /opt/ml/processing/data/. /opt/ml/processing/out; for n in 1 2 3; do echo line $n; sleep 0.5; done"
+plain = Processor(entrypoint=["bash", "-c", program], **rest)
+plain.run(job_name="sdk-plain", inputs=data(), outputs=[taken("out", "s3://course/sdk-plain")], wait=True, logs=True)
+plain.latest_job.refresh()
+print("ended", plain.latest_job.processing_job_status, time.time())
 """
 MAIN = """
     import argparse, os, pathlib, sys
@@ -558,9 +566,9 @@ def wheel(folder):
     return name
 
 
-@pytest.fixture(scope="module")
-def sdk(region, tmp_path_factory):
-    """Start jobs with the SDK's processors; return what they have printed."""
+@pytest.fixture(scope="module", autouse=True)
+def sdk_process(region, tmp_path_factory):
+    """Start jobs with the SDK's processors, in a process that runs beside the other tests: the SDK takes its time."""
     folder = tmp_path_factory.mktemp("sdk")
     for inner in ("data", "source", "library"):
         (folder / inner).mkdir()
@@ -589,9 +597,18 @@ def sdk(region, tmp_path_factory):
         **region.account.environment,
     }
     command = [sys.executable, "-c", SDK, str(folder), SKLEARN, ROLE]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def sdk(sdk_process):
+    """Return what the SDK's processors have printed, when all is done."""
+    out, errors = sdk_process.communicate(timeout=200)
+    assert sdk_process.returncode == 0, errors
+    return out
 
 
 @pytest.mark.parametrize(
@@ -626,4 +643,9 @@ def test_a_processor_that_shows_the_log_waits_no_longer_than_the_job_takes(regio
     *lines, ended = [line for line in sdk.splitlines() if line.startswith(("line", "ended"))]
     _, status, when = ended.split()
     assert (lines, status) == (["line 1", "line 2", "line 3"], "Completed")
-    assert float(when) - region.describe("sdk-waited")["ProcessingEndTime"].timestamp() < 8
+    assert float(when) - region.describe("sdk-plain")["ProcessingEndTime"].timestamp() < 8
+
+
+def test_a_job_of_the_resource_classes_is_stopped_and_waited_for(region, sdk):
+    assert "resource Stopped" in sdk
+    assert region.describe("sdk-resource")["ProcessingJobStatus"] == "Stopped"

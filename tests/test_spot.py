@@ -188,6 +188,15 @@ def test_a_job_that_waits_can_be_stopped(spotted):
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "Stopped")
 
 
+def test_all_machines_of_a_job_are_taken_away_together(spotted):
+    machines = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}
+    create(spotted, "me-both", ResourceConfig=machines)
+    until("me-both", "step 2")
+    spot.interrupt(spotted, "me-both")
+    assert ended("me-both")["TrainingJobStatus"] == "Completed"
+    assert [stream[0] for stream in streams("me-both")] == ["found 0", "found 0", "found 2", "found 2"]
+
+
 def test_a_job_that_nobody_interrupts_is_a_job_like_any_other(spotted):
     create(spotted, "me-calm", pause_at=0)
     job = ended("me-calm")

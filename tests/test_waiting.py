@@ -137,3 +137,24 @@ def test_the_sdk_returns_when_a_job_ends_and_not_at_its_next_look(course):
     TrainingJob.get("me-job-1").wait(logs=False)  # which looks every five seconds
     ended = boto3.client("sagemaker").describe_training_job(TrainingJobName="me-job-1")["TrainingEndTime"]
     assert time.time() - ended.timestamp() < 2.5  # its next look would be 3 seconds after the end
+
+
+FOLLOWER = """
+import enum, time
+class LogState(enum.Enum):
+    TAILING, JOB_COMPLETE = 1, 2
+def follow(state):
+    last_describe_job_call = time.time()
+    time.sleep(0.1 if state is LogState.TAILING else 30)
+    return time.time() - last_describe_job_call
+"""
+
+
+def test_who_shows_a_log_looks_at_the_job_when_a_sleep_has_ended(course):
+    module = {"__name__": "sagemaker.core.processing"}
+    exec(FOLLOWER, module)
+    assert module["follow"](module["LogState"].TAILING) >= 30  # in its own time; the SDK looks every 30 seconds
+    assert module["follow"](module["LogState"].JOB_COMPLETE) < 5  # it does not sleep when all is over
+    assert module["time"].monotonic() > 0
+    session.end()
+    assert module["time"] is time and module["follow"](module["LogState"].TAILING) < 5
