@@ -7,6 +7,8 @@ from itertools import pairwise
 import pytest
 from botocore.exceptions import ClientError
 
+import things
+from helpers import clock, mail
 from helpers.local_account.account import Account
 from helpers.local_account.client import ask
 from helpers.local_account.services.budget_periods import period
@@ -248,6 +250,40 @@ def test_budgets_survive_a_sudden_death_and_the_clock_goes_on(account):
     (found,) = account.client("budgets").describe_budgets(AccountId=ME)["Budgets"]
     assert ask(account.environment, "/mail")["Letters"] == []  # nothing was used
     assert found["CalculatedSpend"]["ActualSpend"]["Amount"] == "0.000"
+
+
+def test_a_learner_forgets_an_endpoint_over_a_long_weekend(course, account):
+    """The whole way: a real endpoint, a budget and an alarm on the bill, the clock, and the letters in the notebook."""
+    import boto3
+
+    budgets, cloudwatch, sns = (boto3.client(service) for service in ("budgets", "cloudwatch", "sns"))
+    budgets.create_budget(AccountId=ME, Budget=budget("1"), NotificationsWithSubscribers=told(notification()))
+    topic = sns.create_topic(Name="bill")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint="+15550100")
+    cloudwatch.put_metric_alarm(
+        AlarmName="bill",
+        Namespace="AWS/Billing",
+        MetricName="EstimatedCharges",
+        Dimensions=[{"Name": "Currency", "Value": "USD"}],
+        Statistic="Maximum",
+        Period=21600,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanThreshold",
+        AlarmActions=[topic],
+    )
+    things.endpoint(course, account, course.name("forgotten"))  # ml.m5.large, USD 2.76 a day
+    began = clock.now(course)
+    clock.forward(course, days=3)
+    box = mail.inbox(course)
+    assert "AWS Budgets: course has exceeded your alert threshold" in str(box)
+    letters = ask(account.environment, "/mail")["Letters"]
+    of_days = [datetime.fromisoformat(each["Time"]) for each in letters if each["Source"] == "course"]
+    assert len(of_days) == len({each.date() for each in of_days}) >= 2  # each at most once for a day
+    assert of_days[0] - began > 8 * HOUR - timedelta(minutes=1)
+    (text,) = (each for each in letters if each["Channel"] == "sms")
+    assert text["Body"] == 'ALARM: "bill" in US East (N. Virginia)'
+    boto3.client("sagemaker").delete_endpoint(EndpointName=course.name("forgotten"))
 
 
 def test_notifications_and_subscribers_come_and_go(budgets, name):

@@ -14,7 +14,7 @@ class Mailbox:
     """
 
     def __init__(self, account):
-        self.account, self.lock = account, threading.Lock()
+        self.account, self.lock, self.last = account, threading.Lock(), {}
 
     def put(self, channel, sender, to, subject, body, source, link=None):
         """Keep a letter; it is on disk when this returns."""
@@ -44,7 +44,9 @@ class Mailbox:
 
     def _keep(self, kind, letter):
         with self.lock:
-            number = 1 + max((kept["Number"] for kept in self.account.records.all(kind)), default=0)
+            if kind not in self.last:
+                self.last[kind] = max((kept["Number"] for kept in self.account.records.all(kind)), default=0)
+            number = self.last[kind] = self.last[kind] + 1
             letter = {"Number": number, "Time": self.account.clock.now(), **letter}
             return self.account.records.put(kind, "", f"{number:09}", letter)
 

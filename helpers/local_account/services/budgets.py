@@ -51,8 +51,9 @@ class Operations:
             self.budgets.put(changed)
 
     def delete_budget(self, AccountId, BudgetName):
-        self._budget(AccountId, BudgetName)
-        self.account.records.delete("Budget", "", BudgetName)
+        with self.budgets.lock:
+            self._budget(AccountId, BudgetName)
+            self.account.records.delete("Budget", "", BudgetName)
 
     def describe_budget(self, AccountId, BudgetName, ShowFilterExpression=False):
         return {"Budget": _shown(self._budget(AccountId, BudgetName), ShowFilterExpression)}
@@ -132,13 +133,15 @@ class Operations:
         return _page("Subscribers", found["Subscribers"], MaxResults, NextToken)
 
     def tag_resource(self, ResourceARN, ResourceTags):
-        budget = self._tagged(ResourceARN)
-        tags = {tag["Key"]: tag["Value"] for tag in [*budget["Tags"], *ResourceTags]}
-        self._keep(budget | {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]})
+        with self.budgets.lock:
+            budget = self._tagged(ResourceARN)
+            tags = {tag["Key"]: tag["Value"] for tag in [*budget["Tags"], *ResourceTags]}
+            self._keep(budget | {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]})
 
     def untag_resource(self, ResourceARN, ResourceTagKeys):
-        budget = self._tagged(ResourceARN)
-        self._keep(budget | {"Tags": [tag for tag in budget["Tags"] if tag["Key"] not in ResourceTagKeys]})
+        with self.budgets.lock:
+            budget = self._tagged(ResourceARN)
+            self._keep(budget | {"Tags": [tag for tag in budget["Tags"] if tag["Key"] not in ResourceTagKeys]})
 
     def list_tags_for_resource(self, ResourceARN):
         return {"ResourceTags": self._tagged(ResourceARN)["Tags"]}
