@@ -234,6 +234,9 @@ def test_alarms_are_described_in_every_protocol(shared_account, monkeypatch, pro
     ("change", "code"),
     [
         ({"Period": 7}, "InvalidParameterValue"),
+        ({"ComparisonOperator": None}, "ValidationError"),
+        ({"Threshold": None}, "ValidationError"),
+        ({"Statistic": None}, "InvalidParameterCombination"),
         ({"Period": 3600, "EvaluationPeriods": 200}, "ValidationError"),
         ({"Period": 60, "EvaluationPeriods": 1441}, "ValidationError"),
         ({"DatapointsToAlarm": 2}, "ValidationError"),
@@ -248,7 +251,8 @@ def test_alarms_are_described_in_every_protocol(shared_account, monkeypatch, pro
 )
 def test_an_alarm_that_makes_no_sense_is_refused(shared_account, change, code):
     cloudwatch = shared_account.client("cloudwatch")
-    refused(lambda: cloudwatch.put_metric_alarm(**ALARM | {"AlarmName": "refused"} | change), code)
+    asked = {name: value for name, value in (ALARM | {"AlarmName": "refused"} | change).items() if value is not None}
+    refused(lambda: cloudwatch.put_metric_alarm(**asked), code)
     assert cloudwatch.describe_alarms(AlarmNames=["refused"])["MetricAlarms"] == []
 
 

@@ -114,7 +114,9 @@ def test_who_follows_the_link_gets_what_is_published(shared_account, sns, topic,
 
 def test_a_confirmation_needs_the_token(sns, topic, to, shared_account):
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=to)
-    refused(lambda: sns.confirm_subscription(TopicArn=topic, Token="guess"), "InvalidParameter", "Token")
+    sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint="+15550199")  # has no token at all
+    for guess in ("guess", "", "ü"):
+        refused(lambda g=guess: sns.confirm_subscription(TopicArn=topic, Token=g), "InvalidParameter", "Token")
     with pytest.raises(HTTPError):
         opened(f"{shared_account.url}/confirmation.html?TopicArn={topic}&Token=guess")
     token = parse_qs(urlsplit(letters(shared_account, to)[0]["Link"]).query)["Token"][0]
@@ -123,7 +125,7 @@ def test_a_confirmation_needs_the_token(sns, topic, to, shared_account):
     with pytest.raises(HTTPError):
         opened(f"{shared_account.url}/unsubscribe.html?SubscriptionArn={arn}")
     sns.unsubscribe(SubscriptionArn=arn)
-    assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
+    assert [each["Protocol"] for each in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]] == ["sms"]
     assert sns.get_topic_attributes(TopicArn=topic)["Attributes"]["SubscriptionsDeleted"] == "1"
 
 

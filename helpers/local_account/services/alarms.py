@@ -34,7 +34,7 @@ class AlarmOperations:
     def put_metric_alarm(
         self,
         AlarmName,
-        ComparisonOperator,
+        ComparisonOperator=None,
         EvaluationPeriods=None,
         MetricName=None,
         Namespace=None,
@@ -55,7 +55,9 @@ class AlarmOperations:
         Tags=(),
     ):
         needed = {"MetricName": MetricName, "Namespace": Namespace, "Period": Period, "Threshold": Threshold}
-        for name, value in (needed | {"EvaluationPeriods": EvaluationPeriods}).items():
+        for name, value in (
+            needed | {"EvaluationPeriods": EvaluationPeriods, "ComparisonOperator": ComparisonOperator}
+        ).items():
             if value is None:
                 raise ValidationError(f"The parameter {name} must not be null")
         _check_statistic(Statistic, ExtendedStatistic, EvaluateLowSampleCountPercentile)

@@ -176,7 +176,7 @@ class Topics:
         """Confirm the subscription that a token was sent for."""
         self.topic(topic_arn)
         for each in self.subscriptions(topic_arn):
-            if secrets.compare_digest(each["Token"] or each.get("Confirmed", ""), token):
+            if token and secrets.compare_digest((each["Token"] or each.get("Confirmed", "")).encode(), token.encode()):
                 if not each["Token"]:
                     return each
                 return self._put(each | {"Token": "", "Confirmed": token, "Signed": signed, "Locked": locked})
