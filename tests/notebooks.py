@@ -32,9 +32,9 @@ def link(sagemaker, name, **members):
 class Browser:
     """A browser that has opened a notebook instance."""
 
-    def __init__(self, sagemaker, name):
+    def __init__(self, sagemaker, name, **members):
         self.at, self.session = address(sagemaker, name), requests.Session()
-        self.first = self.get(link(sagemaker, name) + "&view=lab")
+        self.first = self.get(link(sagemaker, name, **members) + "&view=lab")
 
     def get(self, path, **options):
         """Load a page."""

@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+import threading
 import time
+from datetime import timedelta
 
 import pytest
 import requests
 from test_hostile_jobs import processes
 
 from conftest import Served
+from helpers import clock
+from helpers.local_account import serving
 from helpers.local_account.runners import notebook_boot
 from notebooks import ROLE, Browser, create
 
@@ -46,6 +50,52 @@ def test_an_instance_comes_back_with_its_account(served, end):
     sagemaker.stop_notebook_instance(NotebookInstanceName="back")
     sagemaker.get_waiter("notebook_instance_stopped").wait(NotebookInstanceName="back")
     assert processes(mark) == []
+
+
+@pytest.mark.timeout(180)
+def test_a_jupyterlab_that_is_shut_down_comes_back_and_knows_its_browser(served):
+    sagemaker = served.client("sagemaker")
+    create(sagemaker, "shut")
+    browser = Browser(sagemaker, "shut")
+    began = browser.get("/api/status").json()["started"]
+    assert browser.post("/api/shutdown").status_code == 200
+
+    def again():
+        try:
+            return browser.get("/api/status").json()["started"] != began
+        except requests.ConnectionError:
+            return False
+
+    assert wait_until(again, 60)
+    assert sagemaker.describe_notebook_instance(NotebookInstanceName="shut")["NotebookInstanceStatus"] == "InService"
+
+
+@pytest.mark.timeout(180)
+def test_the_connection_of_a_kernel_ends_with_the_session(served):
+    sagemaker = served.client("sagemaker")
+    create(sagemaker, "over")
+    browser = Browser(sagemaker, "over", SessionExpirationDurationInSeconds=1800)
+    with pytest.raises(AssertionError, match="connection was closed"):
+        threading.Timer(3, clock.move, (served.environment, timedelta(minutes=31))).start()
+        browser.run("import time; time.sleep(60)")
+
+
+@pytest.mark.timeout(180)
+def test_an_account_does_not_leave_while_a_kernel_works(tmp_path):
+    served = Served(tmp_path / "account")
+    served.stop()
+    try:
+        serving.up(served.folder, served.port, idle=25)
+        sagemaker = served.client("sagemaker")
+        create(sagemaker, "works")
+        browser = Browser(sagemaker, "works")
+        browser.run("import threading, time")
+        threading.Thread(target=browser.run, args=("import time; time.sleep(50)",), daemon=True).start()
+        time.sleep(40)
+        assert serving.held(served.folder)
+        assert wait_until(lambda: not serving.held(served.folder), 100)  # nobody has used it for 25 seconds
+    finally:
+        served.stop()
 
 
 @pytest.mark.timeout(180)

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 LIMIT = 300  # seconds that a lifecycle script may take
-STEADY = 10  # seconds after which a JupyterLab that ends is started anew
+STEADY = 10  # seconds; a JupyterLab that fails sooner would fail again
 
 
 def main(plan):
@@ -58,7 +58,7 @@ def run_script(hook, plan):
 
 
 def keep_jupyter(plan):
-    """Run JupyterLab; start it anew if it ends by itself, as when a learner shuts it down."""
+    """Run JupyterLab; start it anew when it ends by itself, for a learner may shut it down from its menu."""
     stopping = threading.Event()
     jupyter = None
 
@@ -80,7 +80,7 @@ def keep_jupyter(plan):
         code = jupyter.wait()
         if stopping.is_set():
             return 0
-        if time.monotonic() - began < STEADY:
+        if code and time.monotonic() - began < STEADY:
             return code if code > 0 else 128 - code
 
 

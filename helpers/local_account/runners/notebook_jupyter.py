@@ -24,7 +24,7 @@ from traitlets.config import Config  # noqa: E402
 
 OWN = Path(sys.argv[1]).parent if len(sys.argv) > 1 else Path()
 EXTENSIONS = ("jupyterlab", "notebook", "notebook_shim", "jupyter_server_terminals", "jupyterlab_git", "nbdime")
-LOOK = 20  # seconds between two looks whether a kernel works, and whether a session is over
+LOOK = 10  # seconds between two looks whether a kernel works, and whether a session is over
 LEARNER = User("ec2-user", "ec2-user", "ec2-user", "ec", None, None)
 PAGE = """<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><title>Notebook instance</title>
@@ -82,7 +82,7 @@ class Links(IdentityProvider):
 
     def touch(self):
         """Note that the instance is used: the account does not leave by itself then."""
-        if time.monotonic() - self.touched > LOOK:
+        if time.monotonic() - self.touched > LOOK / 2:
             self.touched = time.monotonic()
             os.utime(OWN / "used")
 
@@ -145,7 +145,7 @@ def configuration(plan, secret):
     c.ServerApp.jpserver_extensions = dict.fromkeys(EXTENSIONS, True)
     c.ServerApp.identity_provider_class = Links
     c.ServerApp.local_hostnames = plan["Hosts"]
-    c.ServerApp.cookie_secret = os.urandom(32)
+    c.ServerApp.cookie_secret = hashlib.sha256(secret.encode()).digest()
     c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash"]}
     c.IdentityProvider.token = secret
     c.FileContentsManager.delete_to_trash = False

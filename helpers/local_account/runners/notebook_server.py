@@ -34,7 +34,6 @@ class Notebooks:
     def __init__(self, account):
         self.account, self.lock = account, threading.RLock()
         self.servers, self.threads = {}, set()
-        self.closing = threading.Event()
 
     def first(self, region, request):
         """Return what the record of a new instance says, beside what was asked for: where it is found."""
@@ -92,8 +91,10 @@ class Notebooks:
 
     def close(self):
         """End every machine at once, since the account ends; recover() will start them again."""
-        self.closing.set()
-        for server in list(self.servers.values()):
+        servers = list(self.servers.values())
+        for server in servers:
+            server.ask_to_end()
+        for server in servers:
             server.end(grace=1)
         for thread in list(self.threads):
             thread.join(10)
@@ -271,9 +272,15 @@ class NotebookServer:
         self.room.let_go(self)
         self.room.change(self.record, NotebookInstanceStatus="Failed", FailureReason=reason[:1024])
 
+    def ask_to_end(self):
+        """Let the machine begin to end, so that several end together."""
+        self.ending.set()
+        if self.process:
+            self.process.terminate()
+
     def end(self, grace=GRACE):
         """End the machine and all that is on it but the volume."""
-        self.ending.set()
+        self.ask_to_end()
         if self.process:
             self.process.stop(grace)
         self.begun.wait(grace)
