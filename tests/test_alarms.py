@@ -156,7 +156,8 @@ def test_every_change_of_state_is_told_to_people_and_programs(room):
     topic = account.sns.create("us-east-1", "alerts", {}, [])["TopicArn"]
     for protocol, endpoint in (("email", "ada@example.com"), ("sms", "+15550100"), ("email-json", "it@example.com")):
         made = account.sns.subscribe(topic, protocol, endpoint, {})
-        account.sns.confirm(topic, made["Token"], True)
+        if made["Token"]:
+            account.sns.confirm(topic, made["Token"], True)
     room.put_metric_alarm(**ALARM, AlarmActions=[topic], OKActions=[topic], AlarmDescription="Ask Ada.")
     measure(room, 3)
     at = passes(room)["StateUpdatedTimestamp"]
