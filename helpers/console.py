@@ -8,6 +8,7 @@ from .tables import Table
 
 PAGES = {f"{kind.title}s": kind for kind in (PROCESSING, TRAINING, MODEL, CONFIG, ENDPOINT)}
 FOUR = ("processing jobs", "training jobs", "models", "endpoints")  # where a newcomer looks first
+LOCAL = {"training jobs": "jobs", "notebook instances": "notebook-instances", "log groups": "logs"}  # by other paths
 ROWS = 10  # of each list, the newest first
 
 
@@ -38,9 +39,23 @@ def link(page, name="", region=None):
     The pages show what is in your AWS account. What is in the local account is not there.
     """
     row = _row(page)
-    if "{name}" in row["link"] and not name:
+    if ("{name}" in row["link"] or "{code}" in row["link"]) and not name:
         raise ValueError(f"The page of one {page} needs its name: link({page!r}, NAME).")
-    return row["link"].format(region=region or os.environ["AWS_DEFAULT_REGION"], name=name)
+    return row["link"].format(region=region or os.environ["AWS_DEFAULT_REGION"], name=name, code=name)
+
+
+def address(page, name=""):
+    """Return where a page is in the browser: in AWS's console, or in the console of the local account.
+
+    The local account's console opens for a browser that `course console` has let in.
+    """
+    there, account = link(page, name), os.environ.get("AWS_ENDPOINT_URL")
+    if account is None:
+        return there
+    page_path = LOCAL.get(page) or there.partition("#/")[2].partition("?")[0]
+    if not page_path:
+        raise ValueError(f"The page of a {page} is in AWS's console only.")
+    return f"{account}/console/{os.environ['AWS_DEFAULT_REGION']}/{page_path.replace('openNotebook/', '')}"
 
 
 def menu(page):

@@ -13,6 +13,7 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from .local_account import serving
+from .local_account.console.opening import link as console_link
 
 ROOT = Path(__file__).parents[1]
 FIRST = "notebooks/01-the-console-reports.ipynb"
@@ -39,7 +40,8 @@ def lab(account, port=None, browser=True):
             )  # fmt: skip
         _wait(jupyter, port, token, log.name)
         print(
-            f"The local account answers at {place['Url']}. JupyterLab is open at\n\n    {url}\n\nCtrl-C stops both.",
+            f"The local account answers at {place['Url']}. Its console opens for one browser, once, at\n\n"
+            f"    {console_link(account)}\n\nJupyterLab is open at\n\n    {url}\n\nCtrl-C stops both.",
             flush=True,
         )
         if browser:

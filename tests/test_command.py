@@ -9,10 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import psutil
 import pytest
+
+from helpers.local_account import serving
+from helpers.local_account.console import opening
 
 ROOT = Path(__file__).parents[1]
 COURSE = [sys.executable, "-m", "helpers.command"]
@@ -143,6 +147,21 @@ def test_lab_opens_the_first_chapter_and_stops_all_that_it_started(folder, endin
     assert not [process for process in started if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert course("status", "--folder", folder).returncode == 1
     lab.stdout.close()
+
+
+def test_console_prints_a_link_that_lets_one_browser_in(folder):
+    link = course("console", "--no-browser", "--folder", folder).stdout.strip()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/console/enter\?ticket=[\w-]+&to=%2Fconsole", link)
+    assert "HttpOnly" in urlopen(link, timeout=20).headers["set-cookie"]
+    with pytest.raises(HTTPError, match="403"):
+        urlopen(link, timeout=20)
+
+
+def test_the_link_for_the_browser_is_not_on_its_command_line(folder):
+    serving.up(folder)
+    page = opening.page(folder)
+    assert page.stat().st_mode & 0o077 == 0
+    assert "ticket=" in page.read_text() and "ticket=" not in page.as_uri()
 
 
 def test_lab_with_a_taken_port_is_a_sentence(folder):

@@ -4,7 +4,8 @@ import boto3
 import pytest
 
 from endpoints import XGBOOST
-from helpers import console, session
+from helpers import console, prices, session
+from helpers.local_account.console.pages import ROUTES
 
 
 @pytest.fixture
@@ -41,6 +42,22 @@ def test_links_lead_to_the_page_of_the_region(course):
         "https://us-east-1.console.aws.amazon.com/sagemaker/home?region=us-east-1#/endpoints/me-flights"
     )
     assert "region=eu-west-1" in console.link("training jobs", region="eu-west-1")
+
+
+def test_addresses_lead_to_the_console_of_the_account_that_is_used(course, shared_account, monkeypatch):
+    assert console.address("endpoint", "me-flights") == f"{shared_account.url}/console/us-east-1/endpoints/me-flights"
+    assert console.address("training jobs") == f"{shared_account.url}/console/us-east-1/jobs"
+    with pytest.raises(ValueError, match="AWS's console only"):
+        console.address("quota", "L-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    assert console.address("endpoint", "a") == console.link("endpoint", "a")
+
+
+def test_every_address_is_of_a_page_that_the_console_has(course):
+    for row in prices.table("console_links.csv"):
+        if row["page"] != "quota":
+            path = console.address(row["page"], "a").partition("/us-east-1/")[2]
+            assert path in ROUTES or f"{path.partition('/')[0]}/*" in ROUTES, path
 
 
 @pytest.mark.parametrize(

@@ -298,3 +298,11 @@ def test_a_table_in_s3_is_previewed_and_a_page_in_s3_is_text(browser, shared_acc
     assert file.getheader("content-disposition").startswith("attachment")
     assert file.getheader("content-type") == "application/octet-stream"
     assert file.getheader("x-content-type-options") == "nosniff"
+
+
+def test_rows_that_begin_alike_are_told_apart(browser, shared_account):
+    train(shared_account, "alike")  # it is billed twice: for its machine and for its volume
+    table = browser.get(f"{HOME}/bill").text.partition("By resource")[2].partition("</table>")[0]
+    keys = re.findall(r'<tr data-key="([^"]*)"', table)
+    assert {"training-job alike", "training-job alike 2"} <= set(keys)
+    assert len(keys) == len(set(keys))

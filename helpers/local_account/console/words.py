@@ -56,6 +56,17 @@ def amount(number):
     return f"{number:,}" if isinstance(number, int) else f"{number:,.6g}"
 
 
+def keyed(rows):
+    """Return rows with a key each, by which a page that is renewed knows them again: what their first cell says."""
+    seen: dict[str, int] = {}
+    found = []
+    for row in rows:
+        key = str(getattr(row[0], "text", row[0]))
+        seen[key] = number = seen.get(key, 0) + 1
+        found.append((key if number == 1 else f"{key} {number}", row))
+    return found
+
+
 FILTERS = {
-    "kind_of": kind_of, "moment": moment, "clock": clock, "look": look, "size": size, "slug": slug, "amount": amount,
+    "kind_of": kind_of, "keyed": keyed, "moment": moment, "clock": clock, "look": look, "size": size, "slug": slug, "amount": amount,
 }  # fmt: skip
