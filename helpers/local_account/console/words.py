@@ -37,20 +37,6 @@ def look(status):
     return next((name for name, pattern in LOOKS if re.fullmatch(pattern, status)), "rest")
 
 
-def size(number):
-    """Write a number of bytes: "12.3 KiB"."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if abs(number) < 1024 or unit == "GiB":
-            return f"{number} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
-        number /= 1024
-    return None
-
-
-def slug(title):
-    """Return a title as an id."""
-    return re.sub(r"\W+", "-", title.lower()).strip("-") or "part"
-
-
 def amount(number):
     """Write a number: whole ones in full, others to six places."""
     return f"{number:,}" if isinstance(number, int) else f"{number:,.6g}"
@@ -67,6 +53,4 @@ def keyed(rows):
     return found
 
 
-FILTERS = {
-    "kind_of": kind_of, "keyed": keyed, "moment": moment, "clock": clock, "look": look, "size": size, "slug": slug, "amount": amount,
-}  # fmt: skip
+FILTERS = {"kind_of": kind_of, "keyed": keyed, "moment": moment, "clock": clock, "look": look, "amount": amount}
