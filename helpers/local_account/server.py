@@ -18,7 +18,22 @@ from starlette.responses import Response
 from . import signatures
 from .account import Account
 from .errors import AwsError, LocalLimit
-from .services import budgets, cloudwatch, course, iam, logs, other, s3, sagemaker, service_quotas, sns, sns_pages, sts
+from .services import (
+    budgets,
+    cloudwatch,
+    cost_explorer,
+    course,
+    iam,
+    logs,
+    other,
+    pricing,
+    s3,
+    sagemaker,
+    service_quotas,
+    sns,
+    sns_pages,
+    sts,
+)
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 SERVICES = {  # by the service that a signature names
@@ -30,6 +45,8 @@ SERVICES = {  # by the service that a signature names
     "sns": sns.serve,
     "servicequotas": service_quotas.serve,
     "budgets": budgets.serve,
+    "pricing": pricing.serve,
+    "ce": cost_explorer.serve,
     "course": course.serve,
 }
 
