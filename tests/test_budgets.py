@@ -279,7 +279,7 @@ def test_a_learner_forgets_an_endpoint_over_a_long_weekend(course, account):
     assert "AWS Budgets: course has exceeded your alert threshold" in str(box)
     letters = ask(account.environment, "/mail")["Letters"]
     of_days = [datetime.fromisoformat(each["Time"]) for each in letters if each["Source"] == "course"]
-    assert len(of_days) == len({each.date() for each in of_days}) >= 2  # each at most once for a day
+    assert 2 <= len(of_days) <= 4  # once for each of the days that three days touch, if it came to a dollar
     assert of_days[0] - began > 8 * HOUR - timedelta(minutes=1)
     (text,) = (each for each in letters if each["Channel"] == "sms")
     assert text["Body"] == 'ALARM: "bill" in US East (N. Virginia)'
