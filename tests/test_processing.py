@@ -366,6 +366,21 @@ def test_a_bucket_that_is_not_there_fails_the_upload(region):
     assert job["ProcessingJobStatus"] == "Failed" and "s3://course-nowhere/out/a (NoSuchBucket" in job["FailureReason"]
 
 
+def test_a_job_that_was_running_when_the_account_was_killed_has_failed(account):
+    region = Region(account)
+    outputs = [an_output("out", "s3://course/cut", mode="Continuous")]
+    program = "touch /opt/ml/processing/out/a; exec sleep 600"
+    region.create("cut", "bash", "-c", program, outputs=outputs, hosts=2)
+    region.until(lambda: region.keys("cut/"))
+    account.kill()
+    account.start()
+    job = account.client("sagemaker").describe_processing_job(ProcessingJobName="cut")
+    assert job["ProcessingJobStatus"] == "Failed" and job["ProcessingEndTime"] > job["ProcessingStartTime"]
+    assert job["FailureReason"] == "The local account was stopped while this job ran."
+    assert list((account.folder / "machines").iterdir()) == []
+    assert account.client("s3").get_object(Bucket="course", Key="cut/a")["Body"].read() == b""
+
+
 def test_paths_in_the_log_are_those_of_the_container(region):
     region.put("code/run.py", "import os\nprint(os.listdir('/opt/ml/processing'), __file__)\nopen('/opt/ml/nowhere')\n")
     entry = an_input("program", "s3://course/code/run.py")

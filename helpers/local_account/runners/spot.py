@@ -4,16 +4,20 @@ The local account always has capacity and never takes a machine away by itself: 
 what a spot job costs finds here which seconds no machine worked.
 """
 
+import contextlib
+import math
+import queue
+import time
+
 from ..errors import AwsError, ValidationException
+from .failure import Failure
 from .start import program
+from .training_status import INTERRUPTED, RUN_EXCEEDED, STOPPING, WAIT_EXCEEDED
 
 DAY = 24 * 3600  # seconds; MaxRuntimeInSeconds where none is given
 PAUSE = 2  # seconds until there are new machines
 LONGEST_WITHOUT_CHECKPOINTS = 3600  # seconds that a built-in algorithm may wait if it saves nothing
 
-# AWS publishes what the statuses mean, not the messages that go with them: these say the meaning.
-INTERRUPTED = ("Interrupted", "The managed spot training instances were interrupted")
-EXCEEDED = ("MaxWaitTimeExceeded", "The job stopped because it exceeded the maximum allowed wait time")
 IDLE = ("Interrupted", "Starting")  # the statuses in which a job has no machine
 
 
@@ -21,6 +25,61 @@ class CannotInterrupt(AwsError):
     """There is no spot machine to take away."""
 
     code = "CannotInterrupt"
+
+
+class OnSpot:
+    """What a training job does when its machines may be taken away, and how long it may run and wait."""
+
+    def __init__(self, account, record, forget):
+        super().__init__(account, record, forget)
+        self.born = self.began = time.monotonic()  # when the job was made, and when its machines began to work
+        self.used = 0.0  # seconds of machines that were taken away
+        self.over = RUN_EXCEEDED  # what the job is called if its time is up
+
+    def time_left(self):
+        """Return how many seconds the program may still run, and remember which limit that is."""
+        run = self.request["StoppingCondition"]["MaxRuntimeInSeconds"] - self.used
+        run += self.began - time.monotonic()
+        self.over = WAIT_EXCEEDED if self.patience() < run else RUN_EXCEEDED
+        return min(run, self.patience())
+
+    def patience(self):
+        """Return how many seconds the job still has to complete, waiting for spot machines included."""
+        longest = self.request["StoppingCondition"].get("MaxWaitTimeInSeconds", math.inf)
+        return max(0, self.born + longest - time.monotonic())
+
+    def lose_machines(self):
+        """Let the machines go that were taken away: what is in S3 stays, all else is lost."""
+        for sync in self.checkpoints:
+            sync.end()
+        self.release()
+        self.machines, self.processes, self.logs, self.checkpoints = [], {}, [], []
+        self.used += time.monotonic() - self.began
+        self.events, self.interrupted = queue.Queue(), False
+        self.say(INTERRUPTED)
+
+    def await_capacity(self):
+        """Wait for new spot machines, no longer than the job may wait."""
+        with contextlib.suppress(queue.Empty):
+            self.events.get(timeout=min(PAUSE, self.patience()))  # a stop ends the waiting
+        self.heed_stop()
+        if not self.patience():
+            self.exceeded, self.over = True, WAIT_EXCEEDED
+            self.run_out()
+            raise Failure("There was no time left to wait for spot machines.")
+
+    def run_out(self):
+        """Say that the job is being stopped, where it has waited for too long."""
+        if self.over is WAIT_EXCEEDED:
+            with self.account.records.lock:
+                if (self.record() or {}).get("TrainingJobStatus") == "InProgress":
+                    self.account.records.change(self.kind, self.region, self.name, TrainingJobStatus="Stopping")
+            self.say(STOPPING)
+
+    def interrupt(self):
+        """Take the machines of a spot job away while its program runs."""
+        refuse_interruption(self)
+        self.events.put(("interrupt",))
 
 
 def check(request):

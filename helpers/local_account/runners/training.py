@@ -1,9 +1,7 @@
 """A training job: machines get data and a program, the program runs, the model goes to S3, the machines are gone."""
 
-import contextlib
 import json
 import math
-import queue
 import time
 from datetime import timedelta
 
@@ -12,29 +10,30 @@ from ..machines import Machine, addresses
 from . import artifacts, channels, spot, training_limits
 from .failure import Failure, client_error
 from .job import Job, Jobs
+from .spot import OnSpot
 from .start import command, install, program
 from .training_metrics import Metrics, of_xgboost, shown
+from .training_status import (
+    COMPLETED,
+    DOWNLOADING,
+    FAILED,
+    FINISHED,
+    LAUNCHING,
+    PREPARING,
+    PULLING,
+    STARTING,
+    STOPPED,
+    STOPPING,
+    TRAINING,
+    UPLOADING,
+    moved,
+)
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 DAY = 24 * 3600  # seconds; MaxRuntimeInSeconds where none is given
-FINISHED = ("Completed", "Failed", "Stopped")
-
-# The message of a status changes while it lasts; the last one stays in SecondaryStatusTransitions.
-STARTING = ("Starting", "Starting the training job")
-LAUNCHING = ("Starting", "Launching requested ML instances")
-PREPARING = ("Starting", "Preparing the instances for training")
-DOWNLOADING = ("Downloading", "Downloading input data")
-PULLING = ("Training", "Downloading the training image")
-TRAINING = ("Training", "Training image download completed. Training in progress.")
-UPLOADING = ("Uploading", "Uploading generated training model")
-STOPPING = ("Stopping", "Stopping the training job")
-COMPLETED = ("Completed", "Training job completed")
-FAILED = ("Failed", "Training job failed")
-STOPPED = ("Stopped", "Training job stopped")
-EXCEEDED = ("MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided")
 
 
-class TrainingJob(Job):
+class TrainingJob(OnSpot, Job):
     """One run of a training job, from the first machine to the last file."""
 
     kind = "TrainingJob"
@@ -42,9 +41,6 @@ class TrainingJob(Job):
     def __init__(self, account, record, ended):
         super().__init__(account, record, ended)
         self.checkpoints, self.kept = [], False
-        self.born = self.began = time.monotonic()  # when the job was made, and when its machines began to work
-        self.used = 0.0  # seconds of machines that were taken away
-        self.over = EXCEEDED  # what the job is called if its time is up
         self.metrics = Metrics(account, self.region, self.name, self.definitions(), self.heard)
 
     def work(self):
@@ -162,48 +158,7 @@ class TrainingJob(Job):
                 on_line=lambda line, log=log: self.hear(log, shown(line)),
                 on_end=lambda code, host=host: self.events.put(("ended", host, code)),
             )
-        run = self.request["StoppingCondition"]["MaxRuntimeInSeconds"] - self.used
-        run += self.began - time.monotonic()
-        self.over = spot.EXCEEDED if self.patience() < run else EXCEEDED
-        return self.await_programs(min(run, self.patience()))
-
-    def patience(self):
-        """Return how many seconds the job still has to complete, waiting for spot machines included."""
-        longest = self.request["StoppingCondition"].get("MaxWaitTimeInSeconds", math.inf)
-        return max(0, self.born + longest - time.monotonic())
-
-    def lose_machines(self):
-        """Let the machines go that were taken away: what is in S3 stays, all else is lost."""
-        for sync in self.checkpoints:
-            sync.end()
-        self.release()
-        self.machines, self.processes, self.logs, self.checkpoints = [], {}, [], []
-        self.used += time.monotonic() - self.began
-        self.events, self.interrupted = queue.Queue(), False
-        self.say(spot.INTERRUPTED)
-
-    def await_capacity(self):
-        """Wait for new spot machines, no longer than the job may wait."""
-        with contextlib.suppress(queue.Empty):
-            self.events.get(timeout=min(spot.PAUSE, self.patience()))  # a stop ends the waiting
-        self.heed_stop()
-        if not self.patience():
-            self.exceeded, self.over = True, spot.EXCEEDED
-            self.run_out()
-            raise Failure("There was no time left to wait for spot machines.")
-
-    def run_out(self):
-        """Say that the job is being stopped, where it has waited for too long."""
-        if self.over is spot.EXCEEDED:
-            with self.account.records.lock:
-                if (self.record() or {}).get("TrainingJobStatus") == "InProgress":
-                    self.account.records.change(self.kind, self.region, self.name, TrainingJobStatus="Stopping")
-            self.say(STOPPING)
-
-    def interrupt(self):
-        """Take the machines of a spot job away while its program runs."""
-        spot.refuse_interruption(self)
-        self.events.put(("interrupt",))
+        return self.await_programs(self.time_left())
 
     def upload(self, failure):
         """Send what the program has left; the model of a program that failed is not kept."""
@@ -326,17 +281,6 @@ class Training(Jobs):
             "StoppingCondition": {"MaxRuntimeInSeconds": DAY, **request.get("StoppingCondition", {})},
             **moved({"SecondaryStatusTransitions": []}, STARTING, self.account.clock.now()),
         }
-
-
-def moved(record, status, now):
-    """Return the members of a record that say its secondary status: the old one ends where the new one begins."""
-    name, message = status
-    *before, last = record["SecondaryStatusTransitions"] or [None]
-    if last and last["Status"] == name:
-        return {"SecondaryStatusTransitions": [*before, {**last, "StatusMessage": message}]}
-    entry = {"Status": name, "StartTime": now, "StatusMessage": message}
-    ended = [{**last, "EndTime": now}] if last else []
-    return {"SecondaryStatus": name, "SecondaryStatusTransitions": [*before, *ended, entry]}
 
 
 def write(machine, name, content):
