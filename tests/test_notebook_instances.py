@@ -284,7 +284,7 @@ def test_what_cannot_be_had_is_refused(sagemaker, member, value, code, words):
 def test_only_the_volume_survives_a_stop(sagemaker, browser):
     create(sagemaker, "a" * 63, RootAccess="Disabled")  # the longest name
     lesson, browser = browser, Browser(sagemaker, "a" * 63)
-    name = next(name for name in browser.session.cookies if name.startswith("username"))
+    name = next(cookie.name for cookie in browser.session.cookies if cookie.name.startswith("username"))
     strange = {name: next(value for key, value in lesson.session.cookies.items() if key.startswith("username"))}
     assert requests.get(f"{browser.at}/api/contents", cookies=strange, timeout=10).status_code == 403
     printed = browser.run(

@@ -34,7 +34,7 @@ def test_an_instance_comes_back_with_its_account(served, end):
     browser = Browser(sagemaker, "back")
     browser.run("from pathlib import Path; Path.home().joinpath('SageMaker/kept').write_text('kept')")
     browser.post("/api/terminals")
-    mark = f"COURSE_ACCOUNT_FOLDER={served.folder}"
+    mark = f"AWS_ENDPOINT_URL={served.url}"
     assert len(processes(mark)) >= 3
     getattr(served, end)()
     assert wait_until(lambda: not processes(mark)), processes(mark)

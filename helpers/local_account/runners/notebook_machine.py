@@ -63,7 +63,9 @@ def make(account, record):
     machine.path("/opt/ml/metadata/resource-metadata.json").write_text(json.dumps(metadata))
     machine.path(f"{OWN}/secret").write_text(secrets.token_hex(32))
     used(machine).touch()
-    machine.path("/opt/python/paths").write_text("\n".join(machine.paths))  # for container_paths.py
+    machine.path("/opt/data").symlink_to(account.folder)
+    # For container_paths.py. On a computer that has such a home itself, it keeps its own meaning.
+    machine.path("/opt/python/paths").write_text("/opt/ml" if Path(HOME).exists() else f"/opt/ml\n{HOME}")
     install_kernel(machine)
     return machine
 
@@ -101,11 +103,12 @@ def scripts(account, record, machine):
 def run(machine, record, scripts, on_line, on_end):
     """Start the machine's first program; return its Process."""
     name, region = record["NotebookInstanceName"], record["_Region"]
+    programs = machine.path("/opt/account") / "runners"  # a path that relocation leaves alone
     plan = {
         "Scripts": scripts,
         "ScriptsPath": f"{machine.path('/opt/scripts/bin')}:{machine.environment()['PATH']}",
         "Root": str(machine.path("/")),
-        "Jupyter": [str(machine.path("/opt/python/bin/python3")), "-P", str(PROGRAMS / "notebook_jupyter.py")],
+        "Jupyter": [str(machine.path("/opt/python/bin/python3")), "-P", str(programs / "notebook_jupyter.py")],
         "Port": record["_Port"],
         "Hosts": sorted({notebook_links.host(region, name), notebook_links.host(region, name).lower(), "localhost"}),
         "Volume": str(machine.path(VOLUME).resolve()),  # Jupyter serves no file that lies behind a link
@@ -113,7 +116,7 @@ def run(machine, record, scripts, on_line, on_end):
     }
     path = machine.path(f"{OWN}/plan.json")
     path.write_text(json.dumps(plan))
-    command = [machine.path("/opt/python/bin/python3"), "-P", PROGRAMS / "notebook_boot.py", path]
+    command = [machine.path("/opt/python/bin/python3"), "-P", programs / "notebook_boot.py", path]
     return machine.run(command, variables(machine, record), HOME, on_line, on_end)
 
 
@@ -124,7 +127,7 @@ def variables(machine, record):
         "SHELL": "/bin/bash",
         "PATH": f"{machine.path(OWN)}/bin:{machine.environment()['PATH']}",
         "SAGEMAKER_ROLE_ARN": record["RoleArn"],
-        "COURSE_ACCOUNT_FOLDER": str(machine.account.folder),  # a chapter that is opened here means this account
+        "COURSE_ACCOUNT_FOLDER": str(machine.path("/opt/data")),  # a chapter that is opened here means this account
         "JUPYTER_PATH": str(machine.path("/opt/jupyter")),
         "JUPYTERLAB_DIR": str(machine.path("/opt/course/share/jupyter/lab")),
         "JUPYTER_CONFIG_PATH": str(machine.path("/opt/jupyter/settings")),
