@@ -7,6 +7,7 @@ something, or to reach somebody, is refused: moto would say that it did.
 """
 
 import asyncio
+import inspect
 import io
 import os
 import pickle
@@ -17,6 +18,7 @@ from functools import cache, lru_cache
 from importlib import import_module
 from urllib.parse import parse_qsl
 
+from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
 from starlette.responses import Response
 
@@ -78,6 +80,15 @@ def module(name):
     """Return a module of moto, which must find the account's number when it is first imported."""
     os.environ["MOTO_ACCOUNT_ID"] = "000000000000"
     return import_module(name)
+
+
+def has(service, name):
+    """Tell whether an operation is let through, and moto has it."""
+    if not any(fnmatchcase(name, allowed) for allowed in OPEN.get(service, ())):
+        return False
+    rooms = vars(import_module(f"moto.{service}.responses")).values()
+    methods = [getattr(room, xform_name(name), None) for room in rooms if isinstance(room, type)]
+    return any(method and "raise NotImplementedError" not in inspect.getsource(method) for method in methods)
 
 
 def _protocol(request, service, body):

@@ -64,6 +64,11 @@ WRITTEN = {  # operations that do more than write, read or remove a record
 }
 
 
+def has(name):
+    """Tell whether the account has an operation."""
+    return name in WRITTEN or name in BY_LISTING or (_parts(name)[0] and shapes.operation(name)) is not None
+
+
 def json_response(answer, status=200, headers=None):
     """Write an answer as SageMaker does: JSON, with times as seconds since 1970."""
     return Response(_written(answer or {}), status, _headers() | (headers or {}), "application/x-amz-json-1.1")
@@ -107,11 +112,18 @@ async def _held(account, region, name, parameters, answer):
 
 
 def _verb(name):
+    verb, kind = _parts(name)
+    if verb is None:
+        raise NotHere(name)
+    return verb, kind
+
+
+def _parts(name):
     for verb in ("Describe", "Delete"):
         kind = BY_NAME.get(name.removeprefix(verb))
         if name.startswith(verb) and kind:
             return verb, kind
-    raise NotHere(name)
+    return None, None
 
 
 def _is_waiter(request):
