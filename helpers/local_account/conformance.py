@@ -19,6 +19,9 @@ ROOMS = {
     "logs": "logs.Operations",
     "cloudwatch": "cloudwatch.Operations",
     "sns": "sns.Operations",
+    "budgets": "budgets.Operations",
+    "ce": "cost_explorer.Operations",
+    "pricing": "pricing.Operations",
     "service-quotas": "service_quotas.Operations",
 }
 
