@@ -78,8 +78,7 @@ class Door:
     async def answer(self, request):
         """Return the response to a request."""
         if is_of_a_browser(request):
-            from .console.pages import serve  # its templates are costly to import, and many never look
-
+            serve = await asyncio.to_thread(pages_for_browsers)
             return await serve(request, self.account)
         refuse_foreign(request)
         if sns_pages.is_link(request):
@@ -92,6 +91,14 @@ class Door:
         else:
             serve = SERVICES.get(caller.service, other.serve)
         return await serve(request, self.account, caller)
+
+
+def pages_for_browsers():
+    """Return the function that serves the console; what it needs is costly to import, and many never look."""
+    from .console import pages
+
+    pages.templates(), pages.regions()
+    return pages.serve
 
 
 def is_of_a_browser(request):
