@@ -97,8 +97,8 @@ class Tags(HTMLParser):
 
 PAGES = [
     "dashboard", "jobs", "processing-jobs", "hyper-tuning-jobs", "models", "endpointConfig", "endpoints",
-    "transform-jobs", "notebook-instances", "notebook-instances/create", "bill", "mail", "s3", "logs",
-    "metrics", "roles", "roles/role?name=SageMakerCourseRole",
+    "transform-jobs", "notebook-instances", "notebook-instances/create", "bill", "budgets", "alarms", "mail",
+    "s3", "logs", "metrics", "roles", "roles/role?name=SageMakerCourseRole",
 ]  # fmt: skip
 
 
@@ -261,6 +261,27 @@ def test_a_letter_is_shown_with_its_link(browser, shared_account):
     assert browser.get(f"{HOME}/mail/999").status == 404
 
 
+def test_a_budget_and_an_alarm_are_shown(browser, shared_account):
+    shared_account.client("budgets").create_budget(
+        AccountId="000000000000",
+        Budget={"BudgetName": "daily", "BudgetLimit": {"Amount": "5", "Unit": "USD"}, "TimeUnit": "DAILY",
+                "BudgetType": "COST"},
+        NotificationsWithSubscribers=[{
+            "Notification": {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80},
+            "Subscribers": [{"SubscriptionType": "EMAIL", "Address": "me@example.com"}],
+        }],
+    )  # fmt: skip
+    [budget] = browser.rows(f"{HOME}/budgets")
+    assert (budget["Budgeted"], budget["Alerts"]) == ("USD 5.00", ["ACTUAL above 80 %: OK"])
+    shared_account.client("cloudwatch").put_metric_alarm(
+        AlarmName="many", Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    [alarm] = browser.rows(f"{HOME}/alarms")
+    assert alarm["State"] == "Insufficient data"
+    assert browser.json(alarm["Name"]["Href"])["Title"] == "many"
+
+
 def test_the_bill_names_what_was_used_and_its_rate(browser, shared_account):
     train(shared_account, "billed", "sleep 1.1")
     rows = [row for row in browser.rows(f"{HOME}/bill", "By resource") if "billed" in str(row["Resource"])]
@@ -271,7 +292,8 @@ def test_the_bill_names_what_was_used_and_its_rate(browser, shared_account):
 
 
 @pytest.mark.parametrize(
-    "path", ["jobs", "s3/objects", "s3/object", "logs", "logs/group", "metrics/metric", "bill", "roles/role"]
+    "path",
+    ["jobs", "s3/objects", "s3/object", "logs", "logs/group", "metrics/metric", "bill", "roles/role", "alarms/alarm"],
 )
 @pytest.mark.parametrize("value", ["", "%00", "..", "9" * 400, "%ff", "0001-01"])
 def test_a_strange_question_gets_an_answer(browser, path, value):

@@ -68,9 +68,9 @@ MENU = (
 # On AWS these are consoles of their own.
 BESIDE = (
     Section("S3", (Entry("Buckets", "s3"),)),
-    Section("CloudWatch", (Entry("Log groups", "logs"), Entry("Metrics", "metrics"))),
+    Section("CloudWatch", (Entry("Log groups", "logs"), Entry("Metrics", "metrics"), Entry("Alarms", "alarms"))),
     Section("IAM", (Entry("Roles", "roles"),)),
-    Section("Billing", (Entry("Bill", "bill"),)),
+    Section("Billing", (Entry("Bill", "bill"), Entry("Budgets", "budgets"))),
     Section("Not on AWS", (Entry("Mailbox", "mail"),)),
 )
 

@@ -14,7 +14,7 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from ..errors import AwsError
-from . import bill, buckets, dashboard, logs, mail, notebooks, plots, resources, roles, words
+from . import alerts, bill, buckets, dashboard, logs, mail, notebooks, plots, resources, roles, words
 from .asked import Asked
 from .menu import BESIDE, LABELS, MENU
 from .neighbours import is_stranger
@@ -27,7 +27,7 @@ LONGEST_FORM = 64 * 1024  # bytes
 LONGEST_WAIT = 25  # seconds that a page is held until it has changed
 PAUSE = 0.4  # seconds between two looks at a page that changes without end
 PIECE = 256 * 1024  # bytes of a download
-ROOMS = (dashboard, resources, notebooks, buckets, logs, plots, roles, bill, mail)
+ROOMS = (dashboard, resources, notebooks, buckets, logs, plots, roles, bill, alerts, mail)
 ROUTES = {path: page for room in ROOMS for path, page in room.ROUTES.items()}
 ACTIONS = notebooks.ACTIONS
 SAFE = {  # of every answer

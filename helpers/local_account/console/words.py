@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 # The looks of statuses: what waits, what went well, what went wrong, and what rests.
 LOOKS = (
     ("busy", r"InProgress|Creating|Updating|SystemUpdating|RollingBack|Deleting|Pending|Stopping|Starting"),
-    ("good", r"Completed|InService"),
-    ("bad", r"Failed|OutOfService|.*Failed|Interrupted|MaxRuntimeExceeded|MaxWaitTimeExceeded"),
+    ("good", r"Completed|InService|OK"),
+    ("bad", r"Failed|In alarm|OutOfService|.*Failed|Interrupted|MaxRuntimeExceeded|MaxWaitTimeExceeded"),
 )
 
 
