@@ -38,6 +38,7 @@ class Account:
         from .runners.hosting import Hosting
         from .runners.notebook_server import Notebooks
         from .runners.processing import Processing
+        from .runners.scaling import Scaling
         from .runners.training import Training
         from .runners.tuning import Tuning
         from .services.alarm_watch import Alarms
@@ -71,6 +72,7 @@ class Account:
         self.processing = Processing(self)
         self.tuning = Tuning(self)
         self.hosting = Hosting(self)
+        self.scaling = Scaling(self)
         self.notebooks = Notebooks(self)
         self.runners = {  # what runs programs, by their names, in the order in which they are closed
             "HyperParameterTuningJobs": self.tuning,  # before the training jobs that it would replace
@@ -91,7 +93,7 @@ class Account:
         sweep(self)
         for runner in self.runners.values():
             runner.recover()
-        for room in (self.alarms, self.budgets, self.billing_metric):
+        for room in (self.alarms, self.scaling, self.budgets, self.billing_metric):
             room.recover()
         self.clock.start()
 

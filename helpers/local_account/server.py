@@ -19,6 +19,7 @@ from . import signatures
 from .account import Account
 from .errors import AwsError, LocalLimit
 from .services import (
+    autoscaling,
     budgets,
     cloudwatch,
     cost_explorer,
@@ -47,6 +48,7 @@ SERVICES = {  # by the service that a signature names
     "budgets": budgets.serve,
     "pricing": pricing.serve,
     "ce": cost_explorer.serve,
+    "application-autoscaling": autoscaling.serve,
     "course": course.serve,
 }
 

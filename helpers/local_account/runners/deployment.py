@@ -96,6 +96,7 @@ def dismantle(hosting, record):
         fleet.stop()
     if not hosting.closing.is_set():
         hosting.asynchronous.forget(key)
+        hosting.account.scaling.forget(*key)
         hosting.account.records.delete("Endpoint", *key)
         hosting.account.meter.end(record["EndpointArn"])
 

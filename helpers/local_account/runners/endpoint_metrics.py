@@ -1,6 +1,7 @@
 """What CloudWatch knows of an endpoint: how often each variant was invoked, how long it took, what went wrong."""
 
 import asyncio
+import threading
 
 NAMESPACE = "AWS/SageMaker"
 OF_INSTANCES = {"MemoryUtilization": "/aws/sagemaker/Endpoints"}  # metrics of another namespace
@@ -11,20 +12,22 @@ class Measurements:
     """The invocations that are not written down yet."""
 
     def __init__(self, account):
-        self.account, self.invocations, self.writing = account, [], None
+        self.account, self.invocations, self.writing, self.lock = account, [], None, threading.Lock()
 
     def add(self, record, instance, status, model, overhead, setup=0):
         """Note an invocation and how many seconds it took; it is written within a second or so."""
         where = record["_Region"], record["EndpointName"], instance.variant.name
         values = {**measured(status, model, overhead), **instance.variant.measured(instance, setup)}
-        self.invocations.append((*where, values, self.account.clock.now()))
+        with self.lock:
+            self.invocations.append((*where, values, self.account.clock.now()))
         if self.writing is None:
             loop = asyncio.get_running_loop()
             self.writing = loop.call_later(PAUSE, lambda: loop.run_in_executor(None, self.write))
 
     def write(self):
         """Write down what was noted."""
-        self.writing, noted, self.invocations = None, self.invocations, []
+        with self.lock:
+            self.writing, noted, self.invocations = None, self.invocations, []
         by_region = {}
         for region, *invocation in noted:
             by_region.setdefault(region, []).extend(rows_of(*invocation))

@@ -98,6 +98,27 @@ class Hosting:
         members = {"LastModifiedTime": now, "FailureReason": None, "_Desired": desired}
         self.spawn(deployment.resize, self.change(record, EndpointStatus="Updating", **members))
 
+    def count(self, region, endpoint, variant):
+        """Return how many instances a variant has, or None if they cannot be more or fewer at the moment."""
+        record, fleet = self.account.records.get("Endpoint", region, endpoint), self.fleets.get((region, endpoint))
+        if record is None or fleet is None or record["EndpointStatus"] != "InService" or variant not in fleet.variants:
+            return None
+        return len(fleet.variants[variant].instances)
+
+    def scale(self, region, endpoint, variant, count):
+        """Give a variant so many instances; return once it has them, with the reason if that did not succeed."""
+        with self.account.records.lock:
+            record = self.account.records.get("Endpoint", region, endpoint)
+            if record is None or record["EndpointStatus"] != "InService":
+                return "The endpoint is not InService."
+            members = {"FailureReason": None, "_Desired": [{"VariantName": variant, "DesiredInstanceCount": count}]}
+            record = self.change(record, EndpointStatus="Updating", **members)
+        try:
+            deployment.resize(self, record)
+        except Cancelled:
+            return "The endpoint is gone."
+        return (self.account.records.get("Endpoint", region, endpoint) or {}).get("FailureReason")
+
     def delete(self, record):
         """Stop the instances of an endpoint, once they have answered what they were asked, and forget it."""
         self.spawn(deployment.dismantle, record)

@@ -10,6 +10,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 from ..errors import AwsError, LocalLimit
+from ..runners.scaling_limits import is_policy
 from . import alarm_messages
 from .alarm_evaluation import ALARM, INSUFFICIENT_DATA, OK, evaluate, periods, reason
 from .cloudwatch_statistics import statistic
@@ -172,7 +173,10 @@ class Alarms:
                 self._act(action, old, new)
 
     def _act(self, topic, old, alarm):
-        """Publish the change of state to a topic; what becomes of it stands in the history."""
+        """Publish the change of state to a topic, or have a policy scale; what becomes of it stands in the history."""
+        if is_policy(topic):
+            self._note(alarm, "Action", f"Successfully executed action {topic}", {"notificationResource": topic})
+            return self.account.scaling.heed(alarm, topic)
         written = alarm_messages.written(self.account, old, alarm)
         try:
             self.account.sns.publish(topic, publisher="cloudwatch.amazonaws.com", **written)

@@ -226,8 +226,8 @@ def _check_action(arn, region):
     parts = arn.split(":")
     if len(parts) < 6 or parts[0] != "arn":
         raise ValidationError(f"Invalid arn syntax: {arn}")
-    if parts[2] != "sns":
-        raise LocalLimit(f"Alarms act by publishing to SNS topics here, not by {parts[2]} ({arn}).")
+    if parts[2] not in ("sns", "autoscaling"):
+        raise LocalLimit(f"Alarms act by SNS topics and scaling policies here, not by {parts[2]} ({arn}).")
     if parts[3] != region:
         raise ValidationError(f"Invalid region {parts[3]} specified. Only {region} is supported.")
 
