@@ -122,7 +122,7 @@ def test_an_asynchronous_endpoint_scales_to_nothing_and_back(shared):
     steps = {
         "AdjustmentType": "ChangeInCapacity",
         "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
-        "Cooldown": 60,
+        "Cooldown": 300,
     }
     policy = queue.scaling.put_scaling_policy(
         **queue.where, PolicyName="wake", PolicyType="StepScaling", StepScalingPolicyConfiguration=steps

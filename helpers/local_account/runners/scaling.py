@@ -153,7 +153,7 @@ class Scaling:
         if not target or alarm is None or alarm["StateValue"] != ALARM or not alarm["ActionsEnabled"]:
             self.heeding.discard((region, alarm_name, arn))
             return
-        value, count = self.latest(alarm), self.count(target)
+        value, count = self.latest(alarm, target), self.count(target)
         if value is not None and count is not None:
             track = policy["PolicyType"] == "TargetTrackingScaling"
             wanted = tracked(policy, alarm, value, count) if track else stepped(policy, alarm, value, count)
@@ -177,14 +177,15 @@ class Scaling:
         name = RESOURCE.fullmatch(target["ResourceId"])
         return self.account.hosting.count(target["_Region"], name["endpoint"], name["variant"])
 
-    def latest(self, alarm):
-        """Return the latest value of an alarm's metric, of a period that is over."""
+    def latest(self, alarm, target):
+        """Return the latest value of an alarm's metric, of a period that ended after the last scaling, or None."""
         now = self.account.clock.now().timestamp()
         end, period = now // alarm["Period"] * alarm["Period"], alarm["Period"]
         dimensions = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
         metric = alarm["Region"], alarm["Namespace"], alarm["MetricName"], dimensions
-        first = end - period * (alarm["EvaluationPeriods"] + 2)
-        rows = self.account.metrics.measured(*metric, first, end, alarm.get("Unit"))
+        scaled = max((target[name].timestamp() for name in ("_LastOut", "_LastIn") if name in target), default=0)
+        first = max(end - period * (alarm["EvaluationPeriods"] + 2), scaled // period * period)
+        rows = self.account.metrics.measured(*metric, first, end, alarm.get("Unit")) if first < end else []
         last = [row for row in rows if row[0] // period == rows[-1][0] // period]
         return statistic(alarm.get("Statistic") or alarm["ExtendedStatistic"], last) if last else None
 
