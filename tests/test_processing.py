@@ -381,6 +381,14 @@ def test_a_job_that_was_running_when_the_account_was_killed_has_failed(account):
     assert account.client("s3").get_object(Bucket="course", Key="cut/a")["Body"].read() == b""
 
 
+def test_a_file_whose_name_is_no_text_fails_the_upload(region):
+    program = r"cd /opt/ml/processing/out; touch $'b\xff' 'a b' 'ü'; mkfifo pipe"
+    job = region.run("names", "bash", "-c", program, outputs=[an_output("out", "s3://course/names")])
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: Artifact upload failed:Unable to upload s3://course/names/b?")
+    assert region.keys("names/") == ["names/a b"]  # in the order of the names
+
+
 def test_paths_in_the_log_are_those_of_the_container(region):
     region.put("code/run.py", "import os\nprint(os.listdir('/opt/ml/processing'), __file__)\nopen('/opt/ml/nowhere')\n")
     entry = an_input("program", "s3://course/code/run.py")

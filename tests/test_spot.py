@@ -1,5 +1,6 @@
 """Spot machines are taken away when a chapter asks for it; checkpoints save the day, and waiting is not billed."""
 
+import os
 import time
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 from helpers import costs, session, spot
+from helpers.local_account.client import ask
 from things import XGBOOST
 
 SPOT = {
@@ -160,6 +162,9 @@ def test_the_time_without_a_machine_is_not_billed(spotted, interrupted):
     assert whole <= timedelta(seconds=interrupted["TrainingTimeInSeconds"]) < whole + timedelta(seconds=1)
     (used,) = [used for used in costs.usage(spotted) if used.thing == "training job me-saved"]
     assert used.seconds == interrupted["BillableTimeInSeconds"]
+    metered = [row for row in ask(os.environ, "/usage")["Usage"] if row["arn"] == interrupted["TrainingJobArn"]]
+    hours = {row["item"]: row["quantity"] for row in metered}["training:ml.m5.large"]
+    assert hours * 3600 == pytest.approx(interrupted["BillableTimeInSeconds"])
     assert used.spot and "AWS counts fewer seconds still" in str(costs.bill(spotted))
 
 

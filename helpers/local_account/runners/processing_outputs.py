@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from .artifacts import send
+from .failure import client_error
 
 INTERVAL = 0.5  # seconds between two looks at the folders of Continuous outputs
 
@@ -55,9 +56,15 @@ class Outputs:
         sent = self.sent.setdefault(str(folder), {})
         for name, facts in sorted(files(folder).items()):
             if sent.get(name) != facts:
-                with contextlib.suppress(FileNotFoundError):  # it was removed in this moment
-                    send(self.account, self.role, f"{place}/{name}", folder / name)
+                uri = f"{place}/{name}"
+                try:
+                    send(self.account, self.role, uri, folder / name)
                     sent[name] = facts
+                except FileNotFoundError:
+                    pass  # it was removed in this moment
+                except (OSError, UnicodeError) as error:  # nobody may read it, or its name is no text
+                    shown = uri.encode(errors="replace").decode()
+                    raise client_error(f"Artifact upload failed:Unable to upload {shown} ({error.args[-1]})") from None
 
 
 def files(folder):
