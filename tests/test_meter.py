@@ -1,5 +1,6 @@
 """The meter: what is billed from when until when, at which rate, for whom; and what has no known rate says so."""
 
+import calendar
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -197,3 +198,33 @@ def test_a_running_job_is_billed_so_far_and_a_killed_account_ends_its_bill(cours
     billed = account.client("sagemaker").describe_training_job(TrainingJobName="sleeper")["BillableTimeInSeconds"]
     ask(account.environment, "/clock", method="POST", seconds=86400)
     assert machine_hours(account) * 3600 == pytest.approx(billed)
+
+
+def test_requests_of_clients_are_billed_by_their_number_and_a_bucket_by_its_tags(shared_account):
+    s3 = shared_account.client("s3")
+    s3.create_bucket(Bucket="data")
+    s3.put_bucket_tagging(Bucket="data", Tagging={"TagSet": ME})
+    s3.put_object(Bucket="data", Key="a", Body=b"first")
+    for _ in range(2):
+        s3.get_object(Bucket="data", Key="a")["Body"].read()
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(Bucket="data", Key="b")
+    s3.delete_object(Bucket="data", Key="none")  # which is free
+    used = {row["usage_type"]: row for row in ask(shared_account.environment, "/usage")["Usage"]}
+    assert {name: used[name]["quantity"] for name in ("s3-put", "s3-get")} == {"s3-put": 3, "s3-get": 2}
+    assert used["s3-get"]["usd"] == pytest.approx(2 * 0.0004 / 1000)
+    assert (used["s3-storage"]["arn"], used["s3-storage"]["tags"]) == ("arn:aws:s3:::data", {"learner": "me"})
+
+
+def test_bytes_are_billed_from_when_they_come_until_they_go_or_are_replaced(own):
+    own.objects.create_bucket("data")
+    insert = "INSERT OR REPLACE INTO s3_objects (bucket, key, size) VALUES ('data', 'a', ?)"  # as `keep` does
+    for statement, values in ((insert, [2**30]), (insert, [3 * 2**30]), ("DELETE FROM s3_objects", [])):
+        own.records.database.execute(statement, values)
+        own.clock.forward(timedelta(days=1))
+    first, second, *rest = own.meter.usage(*ALL)
+    month = calendar.monthrange(first.start.year, first.start.month)[1]
+    assert first.quantity * month == pytest.approx(1, rel=1e-3)
+    assert second.quantity * calendar.monthrange(second.start.year, second.start.month)[1] == pytest.approx(3, rel=1e-3)
+    assert sum(row.quantity for row in rest) < 0.001
+    assert (first.unit, first.rate, first.service) == ("GB-Mo", 0.023, "Amazon Simple Storage Service")

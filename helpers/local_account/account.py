@@ -11,6 +11,7 @@ from .clock import Clock
 from .machines import sweep
 from .mailbox import Mailbox
 from .meter import Meter
+from .meter_s3 import S3Meter
 from .records import Records
 
 ACCOUNT_ID = "000000000000"  # twelve zeros: whoever sees them in an ARN knows that this is the local account
@@ -61,6 +62,7 @@ class Account:
         self.meter = Meter(self)
         self.iam = Iam(self)
         self.objects = Objects(self)
+        self.s3_meter = S3Meter(self)
         self.logs = Logs(self)
         self.metrics = Metrics(self)
         self.mailbox = Mailbox(self)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from .. import prices
+from .meter_s3 import STORAGE
 
 DAY = timedelta(days=1)
 PREFIXES = {"us-east-1": "USE1-"}  # how a region stands in usage types, where we know it
@@ -162,6 +163,13 @@ class Meter:
             for since, seconds in _pieces(max(began, start), end if ended is None else min(ended, end), step):
                 quantity, unit = _billed(component, amount, seconds, since)
                 _count(found, (since, arn, component, what, unit, region, tags), quantity)
+        s3 = self.account.s3_meter
+        for arn, gib, region, tags, began, ended in s3.spans(end):
+            for since, seconds in _pieces(max(began, start), min(ended, end), step):
+                quantity, unit = _billed(STORAGE, gib, seconds, since)
+                _count(found, (since, arn, STORAGE, STORAGE, unit, region, _stored(tags)), quantity)
+        for arn, item, requests, region, tags, time in s3.requests(start, end):
+            amounts.append((arn, item, requests, "request", region, _stored(tags), time))
         for arn, item, quantity, unit, region, tags, time in amounts:
             _count(found, (_floor(_time(time), step), arn, item, item, unit, region, tags), quantity)
         rows = [_row(*where, quantity) for where, quantity in found.items()]

@@ -89,6 +89,7 @@ async def answer(request, account, caller):
     result = function(call, **honoured(function, operation, parameters))
     if inspect.isawaitable(result):
         result = await result
+    account.s3_meter.request(bucket, operation.name)
     return write(operation, result or {})
 
 
