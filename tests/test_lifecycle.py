@@ -107,6 +107,7 @@ def test_one_that_does_not_exist_is_not_found(sagemaker, kind):
         "TrainingJob": "Requested resource not found.",
         "HyperParameterTuningJob": "Requested resource not found.",
         "ProcessingJob": "Could not find requested job with name: nobody",
+        "TransformJob": "Could not find requested job with name: nobody",
         "NotebookInstance": "RecordNotFound",
         "NotebookInstanceLifecycleConfig": "Unable to describe Notebook Instance Lifecycle Config 'arn:aws:sagemaker:",
         "CodeRepository": 'Cannot find CodeRepository: "arn:aws:sagemaker:',

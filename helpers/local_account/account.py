@@ -41,6 +41,7 @@ class Account:
         from .runners.processing import Processing
         from .runners.scaling import Scaling
         from .runners.training import Training
+        from .runners.transform import Transform
         from .runners.tuning import Tuning
         from .services.alarm_watch import Alarms
         from .services.billing_metric import BillingMetric
@@ -73,6 +74,7 @@ class Account:
         self.training = Training(self)
         self.processing = Processing(self)
         self.tuning = Tuning(self)
+        self.transform = Transform(self)
         self.hosting = Hosting(self)
         self.scaling = Scaling(self)
         self.notebooks = Notebooks(self)
@@ -80,6 +82,7 @@ class Account:
             "HyperParameterTuningJobs": self.tuning,  # before the training jobs that it would replace
             "TrainingJobs": self.training,
             "ProcessingJobs": self.processing,
+            "TransformJobs": self.transform,
             "Endpoints": self.hosting,
             "AsyncInvocationJobs": self.hosting.asynchronous,
             "NotebookInstances": self.notebooks,

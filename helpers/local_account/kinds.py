@@ -55,6 +55,7 @@ JOB: dict = {"busy": ("InProgress", "Stopping"), "finished": ("Completed", "Fail
 JOB_TAKEN = (
     "{Title} names must be unique within an AWS account and region, and a {title} with this name already exists ({arn})"
 )
+NAME_TAKEN = "Job name must be unique within an AWS account and region, and a job with this name already exists ({arn})"
 NOT_FOUND = "Requested resource not found."
 
 # The messages are those that public issues quote of the real service; `order` and `sort` are the model's own prose.
@@ -75,9 +76,7 @@ KINDS = [
         "ProcessingJobStatus",
         **JOB,
         missing="Could not find requested job with name: {name}",
-        taken=(
-            "Job name must be unique within an AWS account and region, and a job with this name already exists ({arn})"
-        ),
+        taken=NAME_TAKEN,
         taken_code="ResourceInUse",
         order="Ascending",
     ),
@@ -92,6 +91,15 @@ KINDS = [
         order="Ascending",
         sort="Name",
     ),
+    Kind(
+        "TransformJob",
+        "transform job",
+        "TransformJobStatus",
+        **JOB,
+        missing="Could not find requested job with name: {name}",
+        taken=NAME_TAKEN,
+        taken_code="ResourceInUse",
+    ),
     Kind("Model", "model"),
     Kind("EndpointConfig", "endpoint configuration"),
     Kind(
@@ -102,7 +110,6 @@ KINDS = [
         finished=("Failed", "OutOfService"),
     ),
     # The account cannot make these yet. Their lists are empty, which is the truth.
-    Kind("TransformJob", "transform job", "TransformJobStatus", **JOB, missing=NOT_FOUND, creatable=False),
     Kind(
         "NotebookInstance",
         "notebook instance",

@@ -31,7 +31,7 @@ class Instance:
     def __init__(self, variant):
         self.account, self.variant, self.fleet = variant.account, variant, variant.fleet
         self.id = f"i-{secrets.token_hex(9)[1:]}"
-        self.region, self.endpoint = variant.record["_Region"], variant.record["EndpointName"]
+        self.region = variant.record["_Region"]
         self.port, self.outstanding = None, 0  # no port: not healthy
         self.machine = self.process = self.log = None
         self.served = self.stopping = False
@@ -60,8 +60,7 @@ class Instance:
         seconds = variant.get("ModelDataDownloadTimeoutInSeconds", DOWNLOAD)
         model_data.bring(self.account, self.variant.model, self.machine, room, seconds)
         install(self.machine, runtime.package)
-        group = f"/aws/sagemaker/Endpoints/{self.endpoint}"
-        self.log = self.account.logs.open(group, f"{self.variant.name}/{self.id}", self.region)
+        self.log = self.account.logs.open(*self.variant.log_stream(self), self.region)
 
     def serve(self):
         """Start the container, as `docker run <image> serve`."""
@@ -69,8 +68,7 @@ class Instance:
         with self.fleet.lock:
             if self.stopping or self.fleet.cancelled.is_set():
                 raise Cancelled
-            environment = model_data.container(self.variant.model).get("Environment", {})
-            environment = {**environment, "SAGEMAKER_BASE_DIR": "/opt/ml"}
+            environment = {**self.variant.environment(), "SAGEMAKER_BASE_DIR": "/opt/ml"}
             self.process = self.machine.run(["serve"], environment, on_line=self.log.write, on_end=self.ended)
 
     @property

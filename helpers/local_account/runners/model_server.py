@@ -65,13 +65,16 @@ def application(handler):
     one such worker for each vCPU.
     """
     from starlette.applications import Starlette
-    from starlette.responses import Response
+    from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
 
     worker = ThreadPoolExecutor(1, thread_name_prefix="predict")
 
     async def ping(request):
         return Response(status_code=200)
+
+    async def parameters(request):
+        return JSONResponse({"MaxConcurrentTransforms": 1, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6})
 
     async def invocations(request):
         body = await request.body()
@@ -81,7 +84,13 @@ def application(handler):
         loop.call_soon(print, f'"POST /invocations HTTP/1.1" {status} {len(body)}')  # once the answer is on its way
         return Response(body, status, answered)
 
-    return Starlette(routes=[Route("/ping", ping), Route("/invocations", invocations, methods=["POST"])])
+    return Starlette(
+        routes=[
+            Route("/ping", ping),
+            Route("/execution-parameters", parameters),  # what batch transform asks for: one worker, so one at a time
+            Route("/invocations", invocations, methods=["POST"]),
+        ]
+    )
 
 
 def answer(handler, body, headers):

@@ -40,6 +40,14 @@ class Variant:
         """What a deployment's failure says when a container was not healthy in time."""
         return NO_PING.format(container=self.container, variant=self.name)
 
+    def environment(self):
+        """Return the variables that the model gives to its container."""
+        return model_data.container(self.model).get("Environment", {})
+
+    def log_stream(self, instance):
+        """Return the group and the name of an instance's log."""
+        return f"/aws/sagemaker/Endpoints/{self.record['EndpointName']}", f"{self.name}/{instance.id}"
+
     def new(self, count):
         """Return new instances, which are not started yet."""
         return [Instance(self) for _ in range(count)]

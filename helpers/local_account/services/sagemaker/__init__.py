@@ -12,7 +12,7 @@ from ... import lifecycle, quotas, shapes
 from ...errors import AwsError, NotHere
 from ...kinds import BY_LISTING, BY_NAME
 from ...validation import SerializationException, check
-from . import endpoints, jobs, models, notebook_instances, notebook_parts, tuning_jobs
+from . import endpoints, jobs, models, notebook_instances, notebook_parts, transform_jobs, tuning_jobs
 
 WAITER = re.compile(r" m/([A-Za-z0-9+,-]+)")  # botocore's features of this call; B marks a waiter
 PATIENCE = 40  # seconds that a waiter is held before its answer begins; botocore gives up reading after 60
@@ -54,6 +54,7 @@ WRITTEN = {  # operations that do more than write, read or remove a record
     **jobs.operations(BY_NAME["TrainingJob"], lambda account: account.training),
     **jobs.operations(BY_NAME["ProcessingJob"], lambda account: account.processing),
     **tuning_jobs.OPERATIONS,
+    **transform_jobs.OPERATIONS,
     **models.OPERATIONS,
     **endpoints.OPERATIONS,
     **notebook_instances.OPERATIONS,
