@@ -20,7 +20,6 @@ class Kind:
     order: str = "Descending"  # how lists are sorted unless asked otherwise
     sort: str = "CreationTime"  # and by what
     plural: str = ""  # as its list has it, where it is not the name with an s
-    creatable: bool = True  # whether the account can make one yet; else its lists are empty, and say so truly
 
     @property
     def key(self):
@@ -109,7 +108,6 @@ KINDS = [
         busy=("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"),
         finished=("Failed", "OutOfService"),
     ),
-    # The account cannot make these yet. Their lists are empty, which is the truth.
     Kind(
         "NotebookInstance",
         "notebook instance",
