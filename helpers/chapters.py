@@ -176,7 +176,11 @@ def _left(course):
     if course.account == "local":
         status = ask(os.environ, "/status")
         named = " ".join(left)
-        for kind, title in (("TrainingJobs", "training job"), ("Endpoints", "endpoint")):
+        for kind, title in (
+            ("TrainingJobs", "training job"),
+            ("ProcessingJobs", "processing job"),
+            ("Endpoints", "endpoint"),
+        ):
             left += [f"{title} {name} runs" for name in status[kind] if name not in named]
         if not left:
             left += [f"the process {command}" for command in processes(status["Folder"])]
