@@ -14,6 +14,7 @@ from endpoints import ROLE, XGBOOST
 from helpers.local_account.client import ask
 from helpers.local_account.console.asked import PATHS
 from helpers.local_account.kinds import KINDS
+from test_tuning import Tuner, number
 
 HOME = "/console/us-east-1"
 
@@ -184,10 +185,10 @@ def test_a_log_is_shown_line_by_line(browser, shared_account):
 
 def test_a_list_is_narrowed_sorted_and_turned_over(browser, shared_account):
     sagemaker = shared_account.client("sagemaker", "eu-west-1")
-    for number in range(25):
-        sagemaker.create_model(ModelName=f"m-{number:02}", PrimaryContainer={"Image": XGBOOST}, ExecutionRoleArn=ROLE)
+    for index in range(25):
+        sagemaker.create_model(ModelName=f"m-{index:02}", PrimaryContainer={"Image": XGBOOST}, ExecutionRoleArn=ROLE)
     names = [row["Name"]["Text"] for row in browser.rows("/console/eu-west-1/models?sort=Name&order=Ascending")]
-    assert names == [f"m-{number:02}" for number in range(20)]
+    assert names == [f"m-{index:02}" for index in range(20)]
     page = browser.json("/console/eu-west-1/models?sort=Name&order=Ascending")["Parts"][0]["Pages"]
     assert [row["Name"]["Text"] for row in browser.rows(page[0]["Href"])] == [f"m-{n}" for n in range(20, 25)]
     assert [row["Name"]["Text"] for row in browser.rows("/console/eu-west-1/models?name=07")] == ["m-07"]
@@ -328,3 +329,14 @@ def test_rows_that_begin_alike_are_told_apart(browser, shared_account):
     keys = re.findall(r'<tr data-key="([^"]*)"', table)
     assert {"training-job alike", "training-job alike 2"} <= set(keys)
     assert len(keys) == len(set(keys))
+
+
+def test_a_tuning_job_is_shown_with_its_training_jobs(browser, shared_account):
+    tuner = Tuner(shared_account)
+    tuner.tune("shown-tuning", number("value", "0", "10"), most=2)
+    rows = browser.rows(f"{HOME}/hyper-tuning-jobs/shown-tuning", "Training jobs")
+    jobs = {job["TrainingJobName"]: job for job in tuner.jobs("shown-tuning")}
+    assert {row["Name"]["Text"] for row in rows} == set(jobs)
+    for row in rows:
+        objective = jobs[row["Name"]["Text"]]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+        assert row["Objective metric value"] == pytest.approx(objective)
