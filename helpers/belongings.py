@@ -31,6 +31,20 @@ TRAINING = Kind("training job", "list_training_jobs", "TrainingJobSummaries", "T
 PROCESSING = Kind(
     "processing job", "list_processing_jobs", "ProcessingJobSummaries", "ProcessingJobName", "ProcessingJobStatus"
 )
+NOTEBOOK = Kind(
+    "notebook instance",
+    "list_notebook_instances",
+    "NotebookInstances",
+    "NotebookInstanceName",
+    "NotebookInstanceStatus",
+)
+SCRIPTS = Kind(
+    "notebook instance lifecycle config",
+    "list_notebook_instance_lifecycle_configs",
+    "NotebookInstanceLifecycleConfigs",
+    "NotebookInstanceLifecycleConfigName",
+)
+REPOSITORY = Kind("code repository", "list_code_repositories", "CodeRepositorySummaryList", "CodeRepositoryName")
 RUNNING = ("InProgress", "Stopping")  # the statuses of a job that is not over
 
 
@@ -49,8 +63,9 @@ class Thing:
 
 
 def standing(course):
-    """Return the learner's endpoints, endpoint configurations, models and running jobs."""
-    found = [thing for kind in (ENDPOINT, CONFIG, MODEL) for thing in of(course, kind)]
+    """Return the learner's endpoints and notebook instances, with what they are made of, and running jobs."""
+    kinds = (ENDPOINT, CONFIG, MODEL, NOTEBOOK, SCRIPTS, REPOSITORY)
+    found = [thing for kind in kinds for thing in of(course, kind)]
     jobs = [(kind, status) for kind in (TRAINING, PROCESSING) for status in RUNNING]
     return found + [thing for kind, status in jobs for thing in of(course, kind, StatusEquals=status)]
 

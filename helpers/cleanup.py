@@ -5,12 +5,16 @@ What is another learner's is never touched.
 """
 
 import contextlib
+import json
+from pathlib import Path
 
 import boto3
 from botocore.exceptions import ClientError, WaiterError
 
 from . import belongings, costs
-from .belongings import CONFIG, ENDPOINT, MODEL, PROCESSING, RUNNING, TRAINING
+from .belongings import CONFIG, ENDPOINT, MODEL, NOTEBOOK, PROCESSING, REPOSITORY, RUNNING, SCRIPTS, TRAINING
+
+METADATA = Path("/opt/ml/metadata/resource-metadata.json")  # on a notebook instance: which one this is
 
 
 def everything(course):
@@ -20,9 +24,10 @@ def everything(course):
     sagemaker = boto3.client("sagemaker")
     costs.remember(course)
     went = [*_stop_jobs(course, sagemaker), *_delete_endpoints(course, sagemaker)]
-    for kind in (CONFIG, MODEL):
+    went += _delete_notebook_instances(course, sagemaker)
+    for kind in (CONFIG, MODEL, SCRIPTS, REPOSITORY):
         for thing in _tagged(course, kind):
-            getattr(sagemaker, f"delete_{'endpoint_config' if kind is CONFIG else 'model'}")(**{kind.name: thing.name})
+            getattr(sagemaker, f"delete_{_spelled(kind)}")(**{kind.name: thing.name})
             went.append(f"{kind.title} {thing.name}: deleted")
     keys = belongings.objects(course)
     for at in range(0, len(keys), 1000):
@@ -67,7 +72,7 @@ def _stop_jobs(course, sagemaker):
 
 def _spelled(kind):
     """Return a kind as boto3 spells it: "training_job"."""
-    return kind.title.replace(" ", "_")
+    return kind.title.replace("configuration", "config").replace(" ", "_")
 
 
 def _delete_endpoints(course, sagemaker):
@@ -80,6 +85,29 @@ def _delete_endpoints(course, sagemaker):
     for thing in endpoints:
         sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=thing.name)
         yield f"endpoint {thing.name}: deleted"
+
+
+def _delete_notebook_instances(course, sagemaker):
+    """Stop and delete the learner's notebook instances, but for one that this program itself runs on."""
+    own = json.loads(METADATA.read_text()).get("ResourceName") if METADATA.exists() else None
+    things = [thing for thing in _tagged(course, NOTEBOOK) if thing.name != own]
+    for thing in things:
+        name = {"NotebookInstanceName": thing.name}
+        if thing.status == "Pending":
+            with contextlib.suppress(WaiterError):
+                sagemaker.get_waiter("notebook_instance_in_service").wait(**name)
+        if thing.status in ("Pending", "InService"):
+            with contextlib.suppress(ClientError):  # it has failed in between, and stands still already
+                sagemaker.stop_notebook_instance(**name)
+    for thing in things:
+        name = {"NotebookInstanceName": thing.name}
+        if thing.status != "Deleting":
+            with contextlib.suppress(WaiterError):  # one that has failed does not become Stopped
+                sagemaker.get_waiter("notebook_instance_stopped").wait(**name)
+            sagemaker.delete_notebook_instance(**name)
+    for thing in things:
+        sagemaker.get_waiter("notebook_instance_deleted").wait(NotebookInstanceName=thing.name)
+        yield f"notebook instance {thing.name}: deleted, with its volume"
 
 
 def _let_rest(sagemaker, name):

@@ -1,5 +1,7 @@
 """Clean-up deletes what is the learner's, all of it and nothing else, and proves it."""
 
+import base64
+
 import boto3
 import pytest
 
@@ -55,6 +57,21 @@ def test_a_processing_job_is_stopped_billed_and_leaves_no_objects(course, sagema
     assert cleanup.left(course) == []
     used = {one.thing: one for one in costs.usage(course)}["processing job me-join"]
     assert used.component == "processing" and used.seconds >= 1
+
+
+def test_a_notebook_instance_goes_with_its_volume_and_its_scripts(course, account, sagemaker):
+    script = [{"Content": base64.b64encode(b"#!/bin/sh\n").decode()}]
+    sagemaker.create_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName="me-scripts", OnStart=script, Tags=course.tags
+    )
+    sagemaker.create_notebook_instance(
+        NotebookInstanceName="me-lab", InstanceType="ml.t3.medium", RoleArn=course.role, Tags=course.tags,
+        LifecycleConfigName="me-scripts",
+    )  # fmt: skip
+    assert cleanup.left(course)[0] == "notebook instance me-lab (Pending)"
+    cleanup.everything(course)
+    assert cleanup.left(course) == []
+    assert not (account.folder / "notebooks/us-east-1/me-lab").exists()
 
 
 def test_what_is_another_learners_stays(course):
