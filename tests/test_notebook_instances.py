@@ -311,22 +311,78 @@ def test_only_the_volume_survives_a_stop(sagemaker, browser):
     assert printed.split() == ["False", "True", "False", "False"]
 
 
-def test_a_failed_clone_says_what_git_said(sagemaker):
+@pytest.fixture(scope="module")
+def lost(sagemaker, instance):
+    """The name of an instance that has failed, since its repository is not there."""
     sagemaker.create_notebook_instance(
         NotebookInstanceName="lost", InstanceType="ml.t3.medium", RoleArn=ROLE,
         DefaultCodeRepository="https://git.invalid/nothing.git",
     )  # fmt: skip
+    return "lost"
+
+
+@pytest.fixture(scope="module")
+def broken(sagemaker):
+    """The name of a lifecycle configuration whose script fails."""
+    text = "#!/bin/bash\ncd /home/ec2-user/SageMaker/nowhere || exit 7\n"
+    sagemaker.create_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName="broken", OnStart=script(text)
+    )
+    return "broken"
+
+
+def test_a_failed_clone_says_what_git_said(sagemaker, lost):
     answer = settled(sagemaker, "lost", "Failed", "InService")
     assert answer["FailureReason"].startswith("fatal: ") and "nothing.git" in answer["FailureReason"]
     sagemaker.update_notebook_instance(NotebookInstanceName="lost", DisassociateDefaultCodeRepository=True)
     assert "DefaultCodeRepository" not in settled(sagemaker, "lost", "Stopped")
 
 
-def test_a_failed_script_says_where_to_look(served, sagemaker):
-    sagemaker.create_notebook_instance_lifecycle_config(
-        NotebookInstanceLifecycleConfigName="broken",
-        OnStart=script("#!/bin/bash\ncd /home/ec2-user/SageMaker/nowhere || exit 7\n"),
+def test_a_stopped_instance_can_be_changed(sagemaker, lost):
+    settled(sagemaker, "lost", "Stopped", "Failed")
+
+    def update(**members):
+        sagemaker.update_notebook_instance(NotebookInstanceName="lost", **members)
+        return settled(sagemaker, "lost", "Stopped")
+
+    answer = update(InstanceType="ml.t3.large", VolumeSizeInGB=20, AdditionalCodeRepositories=["stored"])
+    assert (answer["InstanceType"], answer["VolumeSizeInGB"]) == ("ml.t3.large", 20)
+    listed = sagemaker.list_notebook_instances(AdditionalCodeRepositoryEquals="stored")["NotebookInstances"]
+    assert [one["NotebookInstanceName"] for one in listed] == ["lost"]
+    assert "can grow only" in refusal(update, VolumeSizeInGB=10)["Message"]
+    both = {"LifecycleConfigName": "scripts", "DisassociateLifecycleConfig": True}
+    assert "DisassociateLifecycleConfig" in refusal(update, **both)["Message"]
+    assert update(LifecycleConfigName="scripts")["NotebookInstanceLifecycleConfigName"] == "scripts"
+    assert "NotebookInstanceLifecycleConfigName" not in update(DisassociateLifecycleConfig=True)
+
+
+def test_scripts_and_repositories_are_changed_listed_and_deleted(sagemaker):
+    for name in ("list-a", "list-b"):
+        sagemaker.create_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=name)
+        git = {"RepositoryUrl": f"https://git.invalid/{name}.git"}
+        sagemaker.create_code_repository(CodeRepositoryName=name, GitConfig=git)
+    sagemaker.update_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName="list-a", OnStart=script(ON_START)
     )
+    sagemaker.update_code_repository(CodeRepositoryName="list-a")
+    last = {"NameContains": "list", "SortBy": "LastModifiedTime", "SortOrder": "Descending", "MaxResults": 1}
+    configs = sagemaker.list_notebook_instance_lifecycle_configs(**last)["NotebookInstanceLifecycleConfigs"]
+    repositories = sagemaker.list_code_repositories(**last)["CodeRepositorySummaryList"]
+    assert configs[0]["NotebookInstanceLifecycleConfigName"] == repositories[0]["CodeRepositoryName"] == "list-a"
+    answer = sagemaker.describe_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName="list-a")
+    assert answer["OnStart"] == script(ON_START) and "OnCreate" not in answer
+    for name in ("list-a", "list-b"):
+        sagemaker.delete_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=name)
+        sagemaker.delete_code_repository(CodeRepositoryName=name)
+    error = refusal(sagemaker.describe_code_repository, CodeRepositoryName="list-a")
+    assert error["Message"] == 'Cannot find CodeRepository: "arn:aws:sagemaker:us-east-1:000000000000:' + (
+        'code-repository/list-a"'
+    )
+    wrong = {"NotebookInstanceLifecycleConfigName": "wrong", "OnStart": [{"Content": "#!/bin/bash"}]}
+    assert "base64" in refusal(sagemaker.create_notebook_instance_lifecycle_config, **wrong)["Message"]
+
+
+def test_a_failed_script_says_where_to_look(served, sagemaker, broken):
     sagemaker.create_notebook_instance(
         NotebookInstanceName="broken", InstanceType="ml.t3.medium", RoleArn=ROLE, LifecycleConfigName="broken"
     )
@@ -337,7 +393,7 @@ def test_a_failed_script_says_where_to_look(served, sagemaker):
     assert "/home/ec2-user/SageMaker/nowhere: No such file" in log(served, "broken/LifecycleConfigOnStart")
 
 
-def test_a_deleted_instance_is_gone_with_its_volume(served, sagemaker):
+def test_a_deleted_instance_is_gone_with_its_volume(served, sagemaker, broken):
     volume = served.folder / "notebooks/us-east-1/gone"
     sagemaker.create_notebook_instance(
         NotebookInstanceName="gone", InstanceType="ml.t3.medium", RoleArn=ROLE, LifecycleConfigName="broken"
