@@ -416,13 +416,6 @@ def test_what_an_endpoint_asks_for_is_honoured_or_refused(shared):
             },
         )
     shared.config("sound", "sound")
-    traffic = {"Type": "CANARY", "WaitIntervalInSeconds": 0, "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}}
-    with pytest.raises(ClientError, match="ALL_AT_ONCE, not by CANARY"):
-        shared.sagemaker.create_endpoint(
-            EndpointName="refused",
-            EndpointConfigName="sound",
-            DeploymentConfig={"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": traffic}},
-        )
     with pytest.raises(ClientError, match="Could not find endpoint configuration"):
         shared.sagemaker.create_endpoint(EndpointName="refused", EndpointConfigName="no-such-config")
 

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from endpoints import ROLE, SCRIPT, SKLEARN, Endpoints, archive, script_archive
 from helpers.local_account.account import Account
+from helpers.local_account.client import ask
 from helpers.local_account.runners.fleet import Fleet
 from helpers.local_account.runners.serverless import IDLE
 
@@ -111,6 +112,8 @@ def test_a_cold_start_is_measured_and_a_warm_one_has_none(shared):
     assert measured("ModelSetupTime", "SampleCount") == 1
     assert measured("ModelSetupTime", "Sum") > 200_000  # microseconds: a Python has started
     assert measured("ModelLatency", "Maximum") < measured("ModelSetupTime", "Sum") + 200_000
+    (used,) = (each for each in ask(shared.served.environment, "/usage")["Usage"] if each["arn"].endswith("/timed"))
+    assert 2 * 3 * 0.2 <= used["quantity"] < 2 * 3 * 2  # GB-seconds, of 2 GB
     assert 0 < measured("MemoryUtilization", "Maximum", "/aws/sagemaker/Endpoints") < 100
 
 

@@ -18,6 +18,7 @@ ROOMS = {
     "iam": "iam.Iam",
     "logs": "logs.Operations",
     "cloudwatch": "cloudwatch.Operations",
+    "application-autoscaling": "autoscaling.Operations",
     "sns": "sns.Operations",
     "budgets": "budgets.Operations",
     "ce": "cost_explorer.Operations",
@@ -45,11 +46,9 @@ REFUSED = {
         ("", hosting_limits.OF_A_CONFIG),
         ("ProductionVariants.", hosting_limits.OF_A_VARIANT),
     ),
-    "CreateEndpoint": (("", hosting_limits.OF_A_DEPLOYMENT),),
-    "UpdateEndpoint": (("", hosting_limits.OF_A_DEPLOYMENT),),
     "CreateNotebookInstance": (("", notebook_limits.ABSENT),),
     "UpdateNotebookInstance": (("", notebook_limits.ABSENT),),
-    "InvokeEndpoint": (("", sagemaker_runtime.ABSENT),),
+    **{name: (("", sagemaker_runtime.ABSENT),) for name, _ in sagemaker_runtime.VERBS.values()},
 }
 
 DIFFERS = {
@@ -62,6 +61,9 @@ DIFFERS = {
     "CreateNotebookInstance": "A JupyterLab on this computer as your user, not a virtual machine: no root, no conda "
     "environments, one Python kernel. It is InService within seconds.",
     "CreatePresignedNotebookInstanceUrl": "The address leads to the loopback interface.",
+    "UpdateEndpoint": "The waits between the steps of a deployment go by the account's time.",
+    "InvokeEndpointAsync": "The time in the queue is the account's.",
+    "InvokeEndpointWithResponseStream": "The course's images make an answer before they send it.",
     "InvokeEndpoint": "A body has up to 6 MiB. The latencies are this computer's.",
 }
 

@@ -18,7 +18,7 @@ from .deployment import key_of
 KIND = "AsyncInvocation"
 AT_ONCE = 4  # invocations of an instance at once, where a configuration names none; AWS says only that it chooses
 LOOK = 0.05  # seconds between two looks for a free instance
-SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
+SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed")
 
 
 def output_of(record):

@@ -32,44 +32,6 @@ def deploy(hosting, record, again=False):
     return True
 
 
-def replace(hosting, record):
-    """Start a fleet of the next configuration, let it serve in place of the old one, and retire that."""
-    key, coming = key_of(record), record["_Next"]
-    old, fleet = hosting.fleets[key], hosting.fleet(record, coming["Config"], coming["Models"])
-    try:
-        fleet.start(longest(record))
-    except Cancelled:
-        raise
-    except Exception as error:
-        hosting.coming.pop(key, None)
-        hosting.change(record, EndpointStatus="RollingBack")
-        rest = {"PendingDeploymentSummary": None, "_Next": None}
-        hosting.change(record, EndpointStatus="InService", FailureReason=reason(error), **rest)
-        return
-    hosting.serve(record, fleet)
-    bill(hosting.account, record, old, fleet)
-    policy = (record.get("LastDeploymentConfig") or {}).get("BlueGreenUpdatePolicy", {})
-    baking = policy.get("TrafficRoutingConfiguration", {}).get("WaitIntervalInSeconds", 0)
-    hosting.closing.wait(baking + policy.get("TerminationWaitInSeconds", 0))
-    old.stop()
-    if not hosting.closing.is_set():
-        members = {"_Config": coming["Config"], "_Models": coming["Models"], "_Next": None}
-        name = coming["Config"]["EndpointConfigName"]
-        hosting.change(record, EndpointStatus="InService", EndpointConfigName=name, **members, **hosting.shown(fleet))
-        bill(hosting.account, record, fleet)
-
-
-def deploy_and_replace(hosting, record):
-    """After a restart of the account in the middle of an update: first what served, then the update."""
-    if not deploy(hosting, record, again=True):
-        return
-    if record.get("_Next"):
-        pending = hosting.pending(record["_Next"]["Config"])
-        replace(hosting, hosting.change(record, EndpointStatus="Updating", PendingDeploymentSummary=pending))
-    elif record.get("_Desired"):
-        resize(hosting, hosting.change(record, EndpointStatus="Updating"))
-
-
 def resize(hosting, record):
     """Give the variants of a fleet the weights and the numbers of instances that the record wants."""
     fleet, config = hosting.fleets[key_of(record)], record["_Config"]

@@ -13,13 +13,19 @@ class Measurements:
 
     def __init__(self, account):
         self.account, self.invocations, self.writing, self.lock = account, [], None, threading.Lock()
+        self.used = {}  # GB-seconds of serverless endpoints, by ARN
 
     def add(self, record, instance, status, model, overhead, setup=0):
-        """Note an invocation and how many seconds it took; it is written within a second or so."""
+        """Note an invocation and how many seconds it took; it is written and billed within a second or so."""
         where = record["_Region"], record["EndpointName"], instance.variant.name
         values = {**measured(status, model, overhead), **instance.variant.measured(instance, setup)}
+        used = instance.variant.used(model)
         with self.lock:
             self.invocations.append((*where, values, self.account.clock.now()))
+            if used:
+                arn, about = record["EndpointArn"], {"region": record["_Region"], "tags": record["_Tags"]}
+                _, before = self.used.get(arn, (about, 0))
+                self.used[arn] = about, before + used
         if self.writing is None:
             loop = asyncio.get_running_loop()
             self.writing = loop.call_later(PAUSE, lambda: loop.run_in_executor(None, self.write))
@@ -28,6 +34,9 @@ class Measurements:
         """Write down what was noted."""
         with self.lock:
             self.writing, noted, self.invocations = None, self.invocations, []
+            billed, self.used = self.used, {}
+        for arn, (about, used) in billed.items():
+            self.account.meter.add(arn, "serverless-memory", used, "GB-second", **about)
         by_region = {}
         for region, *invocation in noted:
             by_region.setdefault(region, []).extend(rows_of(*invocation))

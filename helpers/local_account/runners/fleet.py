@@ -36,6 +36,8 @@ class Fleet:
             together([instance.start for instance in self.instances], seconds)
         except BaseException:
             self.kill()
+            for variant in self.variants.values():
+                variant.instances = []
             raise
         for variant in self.variants.values():
             variant.started()

@@ -1,10 +1,11 @@
 """Endpoints: instances start, serve what InvokeEndpoint sends, are replaced without a lost request, and go."""
 
 import os
+import random
 import threading
 
 from ..errors import ValidationException
-from . import deployment, hosting_limits, serverless
+from . import deployment, hosting_limits, serverless, update
 from .asynchronous import Asynchronous
 from .capture import Capture, shown
 from .deployment import key_of
@@ -22,6 +23,7 @@ class Hosting:
     def __init__(self, account):
         self.account, self.lock = account, threading.RLock()
         self.fleets, self.coming, self.threads = {}, {}, set()
+        self.green = {}  # the fleet of an update that has begun to serve, and its share of the traffic
         self.closing = threading.Event()
         self.invocations = Invocations(self)
         self.measurements = Measurements(account)
@@ -40,9 +42,9 @@ class Hosting:
         """Raise if a request for an endpoint, or for another configuration of it, asks for what cannot be honoured."""
         hosting_limits.check_deployment(request)
 
-    def refuse_update(self, record, config):
-        """Raise if an endpoint cannot be brought to a configuration."""
-        hosting_limits.check_update(record, config)
+    def refuse_update(self, record, config, request):
+        """Raise if an endpoint cannot be brought to a configuration in the way that a request asks for."""
+        hosting_limits.check_update(self.account, record, config, request)
 
     def largest(self, record):
         """Return how many bytes a request to an endpoint may have."""
@@ -82,7 +84,7 @@ class Hosting:
         elif not request.get("RetainDeploymentConfig"):
             members["LastDeploymentConfig"] = None
         record = self.change(record, PendingDeploymentSummary=self.pending(config), FailureReason=None, **members)
-        self.spawn(deployment.replace, record)
+        self.spawn(update.replace, record)
 
     def prepare(self, config):
         """Begin what goes on beside the instances of a configuration."""
@@ -129,10 +131,10 @@ class Hosting:
             match record["EndpointStatus"]:
                 case "Creating":
                     self.create(record) if "_Config" not in record else self.spawn(deployment.deploy, record)
-                case "InService":
+                case "InService" | "UpdateRollbackFailed":
                     self.spawn(deployment.deploy, record, True)
                 case "Updating" | "RollingBack":
-                    self.spawn(deployment.deploy_and_replace, record)
+                    self.spawn(update.deploy_and_replace, record)
                 case "Deleting":
                     self.spawn(deployment.dismantle, record)
 
@@ -150,9 +152,12 @@ class Hosting:
         self.measurements.write()
         self.capture.write()
 
-    def routed(self, key):
-        """Return the fleet that a request goes to, or None."""
-        return self.fleets.get(key)
+    def routed(self, key, variant=None):
+        """Return the fleet that a request goes to, by chance while an update moves the traffic, or None."""
+        old, (new, share) = self.fleets.get(key), self.green.get(key, (None, 0))
+        if new and (random.random() < share or (variant and variant not in old.variants)):
+            return new
+        return old
 
     # What follows runs in threads, one for each deployment.
 
@@ -186,6 +191,7 @@ class Hosting:
             if fleet.cancelled.is_set():
                 raise Cancelled
             self.fleets[key_of(record)] = fleet
+            self.green.pop(key_of(record), None)
             self.coming.pop(key_of(record), None)
 
     def shown(self, fleet):
@@ -198,15 +204,16 @@ class Hosting:
             "LastModifiedTime": self.account.clock.now(),
         }
 
-    def pending(self, config):
-        """Return what DescribeEndpoint shows of a deployment that goes on."""
+    def pending(self, config, status="Creating", fleet=None):
+        """Return what DescribeEndpoint shows of a deployment that goes on, and of its fleet."""
         now = self.account.clock.now()
         variants = [
             {
                 "VariantName": variant["VariantName"],
                 "DesiredWeight": variant.get("InitialVariantWeight", 1.0),
                 **capacity(variant),
-                "VariantStatus": [{"Status": "Creating", "StartTime": now}],
+                "VariantStatus": [{"Status": status, "StartTime": now}],
+                **({"CurrentInstanceCount": len(fleet.variants[variant["VariantName"]].instances)} if fleet else {}),
             }
             for variant in config["ProductionVariants"]
         ]

@@ -59,10 +59,6 @@ OF_A_VARIANT = {
     "AcceleratorPartitionLayouts": "accelerators",
     "RoutingConfig.PrefixAwareRoutingConfig": "routing by prefix",
 }
-OF_A_DEPLOYMENT = {
-    "DeploymentConfig.RollingUpdatePolicy": "rolling updates (it moves all traffic at once)",
-    "DeploymentConfig.AutoRollbackConfiguration": "rollback by alarms",
-}
 
 
 def check_model(account, request):
@@ -187,18 +183,43 @@ def check_count(name, count):
 
 
 def check_deployment(request):
-    """Raise if CreateEndpoint or UpdateEndpoint asks for a deployment that cannot be had."""
-    refuse(request, OF_A_DEPLOYMENT, "DeploymentConfig")
-    policy = request.get("DeploymentConfig", {}).get("BlueGreenUpdatePolicy", {})
-    kind = policy.get("TrafficRoutingConfiguration", {}).get("Type", "ALL_AT_ONCE")
-    if kind != "ALL_AT_ONCE":
-        raise LocalLimit(f"The local account moves traffic ALL_AT_ONCE, not by {kind}.")
+    """Raise if CreateEndpoint or UpdateEndpoint asks for a deployment that makes no sense."""
+    wanted = request.get("DeploymentConfig", {})
+    if "BlueGreenUpdatePolicy" in wanted and "RollingUpdatePolicy" in wanted:
+        raise ValidationException("BlueGreenUpdatePolicy and RollingUpdatePolicy cannot be specified together.")
+    routing = wanted.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {"Type": "ALL_AT_ONCE"})
+    for kind, member in (("CANARY", "CanarySize"), ("LINEAR", "LinearStepSize")):
+        if (routing["Type"] == kind) != (member in routing):
+            raise ValidationException(f"{member} must be specified if, and only if, the traffic routing is {kind}.")
 
 
-def check_update(record, config):
-    """Raise if an endpoint cannot become what another configuration describes."""
+def check_update(account, record, config, request):
+    """Raise if an endpoint cannot become what another configuration describes, in the way that is asked for."""
     if is_serverless(config) and not is_serverless(record["_Config"]):
         raise ValidationException("An endpoint on instances cannot be updated to a serverless one.")
+    wanted = request.get("DeploymentConfig", {})
+    if wanted and (is_serverless(config) or is_serverless(record["_Config"])):
+        raise ValidationException("Serverless endpoints do not support a DeploymentConfig.")
+    for alarm in wanted.get("AutoRollbackConfiguration", {}).get("Alarms", []):
+        if account.alarms.get(record["_Region"], alarm["AlarmName"]) is None:
+            raise ValidationException(f"Could not find alarm {alarm['AlarmName']}.")
+    routing = wanted.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
+    rolling = wanted.get("RollingUpdatePolicy", {})
+    sizes = {
+        "CanarySize": (routing.get("CanarySize"), 0, 50),
+        "LinearStepSize": (routing.get("LinearStepSize"), 10, 50),
+        "MaximumBatchSize": (rolling.get("MaximumBatchSize"), 5, 50),
+        "RollbackMaximumBatchSize": (rolling.get("RollbackMaximumBatchSize"), 5, 100),
+    }
+    for name, (size, least, most) in sizes.items():
+        for variant in config["ProductionVariants"] if size else ():
+            count = size["Type"] == "INSTANCE_COUNT"
+            percent = 100 * size["Value"] / variant["InitialInstanceCount"] if count else size["Value"]
+            if not least <= percent <= most:
+                raise ValidationException(
+                    f"{name} must be between {least}% and {most}% of the instances of variant "
+                    f"{variant['VariantName']}, not {percent:g}%."
+                )
 
 
 def check_weights(record, desired):

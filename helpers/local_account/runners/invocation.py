@@ -77,7 +77,7 @@ class Invocations:
         """
         late, key = time.monotonic() + LONGEST, key_of(record)
         while time.monotonic() < late and self.hosting.account.records.get("Endpoint", *key):
-            fleet = self.hosting.routed(key)
+            fleet = self.hosting.routed(key, variant)
             if fleet and variant and variant not in fleet.variants:
                 raise AwsError(f"Variant {variant} not found for Request", "ValidationError")
             instance = fleet and fleet.pick(variant)

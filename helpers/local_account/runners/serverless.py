@@ -5,6 +5,7 @@ is kept goes by the account's time, so that moving the clock passes it; AWS does
 """
 
 import asyncio
+import math
 import secrets
 import threading
 import time
@@ -114,6 +115,10 @@ class ServerlessVariant(Variant):
         """Return what CloudWatch is told of an invocation: the memory that was used, and how long a start took."""
         used = {"MemoryUtilization": (100 * container.most / container.memory, "Percent")} if container.most else {}
         return {**used, "ModelSetupTime": (setup * 1e6, "Microseconds")} if setup else used
+
+    def used(self, seconds):
+        """Return the GB-seconds that an invocation is billed for, in whole milliseconds; a cold start is not."""
+        return math.ceil(seconds * 1000) / 1000 * self.serverless["MemorySizeInMB"] / 1024
 
     def capacity(self):
         """Return what DescribeEndpoint says of the variant's size."""

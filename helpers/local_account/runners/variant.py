@@ -81,6 +81,10 @@ class Variant:
         """Return what CloudWatch is told of an invocation beside what it is told of every one."""
         return {"InvocationsPerInstance": (1 / max(1, len(self.instances)), "None")}
 
+    def used(self, seconds):
+        """Return the GB-seconds that an invocation is billed for; instances are billed by the hour instead."""
+        return 0
+
     def described(self):
         """Return the variant as DescribeEndpoint shows it."""
         image = {"SpecifiedImage": model_data.container(self.model)["Image"], "ResolutionTime": self.since}

@@ -13,7 +13,7 @@ from ..shapes import operation
 from ..validation import check
 from .event_stream import TYPE, event, exception
 
-SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
+SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed")
 QUOTED = 1024  # characters of a container's message that are quoted; a longer one "could not be loaded"
 ABSENT = {  # headers that ask for what the local account does not have
     "TargetModel": "endpoints of many models",

@@ -38,7 +38,7 @@ def update_endpoint(account, region, request):
             status = record["EndpointStatus"]
             raise ValidationException(f'Cannot update endpoint "{record["EndpointArn"]}" in status {status}.')
         account.hosting.refuse_endpoint(request)
-        account.hosting.refuse_update(record, config)
+        account.hosting.refuse_update(record, config, request)
         record = account.records.change(
             "Endpoint", region, name, EndpointStatus="Updating", LastModifiedTime=account.clock.now()
         )
