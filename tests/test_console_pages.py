@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from threading import Timer
 from urllib.parse import urlencode, urlsplit
@@ -209,6 +210,19 @@ def test_a_page_waits_until_it_has_changed(browser, shared_account):
     later.join()
     assert page.status == 200 and ">new</a>" in page.text
     assert 0.5 < time.monotonic() - began < 5
+
+
+def test_an_open_page_does_not_keep_the_account_from_ending(account):
+    browser = Browser(account)
+    mark = browser.get(f"{HOME}/models").getheader("etag")
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(browser.get, f"{HOME}/models", If_None_Match=mark, Prefer="wait")
+        time.sleep(1)
+        began = time.monotonic()
+        account.stop()
+        assert time.monotonic() - began < 5
+        assert waiting.result().status == 304
+    assert "Traceback" not in (account.folder / "server.log").read_text()
 
 
 def test_what_is_not_there_is_not_found(browser):

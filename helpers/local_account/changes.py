@@ -11,6 +11,7 @@ class Changes:
         self.count = 0
         self.lock = threading.Lock()
         self.waiting = set()
+        self.ended = False
 
     def announce(self):
         """Say that something changed; may be called from any thread."""
@@ -20,6 +21,11 @@ class Changes:
         for loop, future in woken:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_wake, future)
+
+    def end(self):
+        """Say that the account ends, so that nobody waits for more."""
+        self.ended = True
+        self.announce()
 
     async def wait(self, since, seconds):
         """Return the count as soon as it differs from `since`, or after so many seconds."""

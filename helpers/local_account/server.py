@@ -167,10 +167,14 @@ def serve(folder, port, region, idle):
     )  # fmt: skip
     server = uvicorn.Server(config)
 
+    def leave():
+        server.should_exit = True
+        account.changes.end()
+
     async def run():
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal anew at its end: that kills nobody
-            loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+            loop.add_signal_handler(number, leave)
         account.recover()
         watch = asyncio.create_task(_leave_when_idle(server, door, idle))
         announce = asyncio.create_task(_announce(server, account))

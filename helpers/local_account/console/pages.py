@@ -109,7 +109,8 @@ async def show(request, account, region, path, token):
     while True:
         since = account.changes.count
         status, body, mark = await asyncio.to_thread(rendered, asked, write, token)
-        if mark != known or not waits or time.monotonic() > until or await request.is_disconnected():
+        is_over = not waits or time.monotonic() > until or account.changes.ended
+        if mark != known or is_over or await request.is_disconnected():
             break
         await asyncio.sleep(PAUSE)
         await account.changes.wait(since, max(0.1, until - time.monotonic()))
