@@ -14,10 +14,12 @@ from botocore.exceptions import ClientError
 import things
 from helpers import clock as skip
 from helpers.command import main
+from helpers.local_account.account import Account
 from helpers.local_account.client import ask
 from helpers.local_account.clock import Clock
-from helpers.local_account.errors import Refused
+from helpers.local_account.errors import AwsError, Refused
 from helpers.local_account.records import Records
+from helpers.local_account.services.sagemaker import perform
 from helpers.session import Course
 
 ROLE = "arn:aws:iam::000000000000:role/SageMakerCourseRole"
@@ -137,6 +139,15 @@ def test_it_stands_while_a_job_runs_and_says_which(course):
     with pytest.raises(Refused, match=r"Running: me-sleeper\. Wait for the end, or stop them"):
         skip.forward(course, days=3)
     assert ask(os.environ, "/clock")["AheadInSeconds"] == 0
+
+
+def test_no_job_begins_while_it_is_moved(tmp_path):
+    own = Account(tmp_path / "account", 1)
+    own.clock.forwarding = True
+    with pytest.raises(AwsError) as caught:
+        perform(own, "us-east-1", "CreateTrainingJob", {"TrainingJobName": "early"})
+    assert (caught.value.code, own.records.all("TrainingJob")) == ("ThrottlingException", [])
+    own.close()
 
 
 @pytest.mark.parametrize("seconds", ["-60", "0", "nan", "1e99", "34560001", "soon", ""])

@@ -25,4 +25,7 @@ def ask(variables, path, timeout=60, method="GET", **parameters):
         with DIRECT.open(sent, timeout=timeout) as response:
             return json.load(response)
     except HTTPError as refused:
-        raise Refused(json.loads(refused.read())["message"]) from None
+        said = refused.read()
+        if said.startswith(b"{"):  # else it is none of the account's own answers to its own questions
+            raise Refused(json.loads(said)["message"]) from None
+        raise
