@@ -6,6 +6,7 @@ import secrets
 import string
 from pathlib import Path
 
+from .calls import Calls
 from .changes import Changes
 from .clock import Clock
 from .machines import sweep
@@ -44,6 +45,7 @@ class Account:
         from .runners.transform import Transform
         from .runners.tuning import Tuning
         from .services.alarm_watch import Alarms
+        from .services.authorization import Authorization
         from .services.billing_metric import BillingMetric
         from .services.budget_watch import Budgets
         from .services.cloudwatch import Metrics
@@ -61,6 +63,8 @@ class Account:
         self.clock = Clock(self.records)
         self.console = Sessions(port)
         self.meter = Meter(self)
+        self.calls = Calls(self)
+        self.authorization = Authorization(self)
         self.iam = Iam(self)
         self.objects = Objects(self)
         self.s3_meter = S3Meter(self)
@@ -112,6 +116,7 @@ class Account:
         for runner in self.runners.values():
             runner.close()
         self.logs.close()
+        self.calls.close()
         self.records.close()
         self.held.close()
 

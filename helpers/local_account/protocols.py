@@ -24,6 +24,7 @@ from botocore.utils import parse_timestamp
 from starlette.responses import Response
 
 from .errors import AwsError, LocalLimit, NotHere, ValidationException
+from .services import authorization
 from .shapes import cut, operation, service_model
 from .validation import SerializationException, check
 
@@ -46,6 +47,7 @@ async def answer(request, service, room):
         if named is None:
             raise AwsError(f"The action {name} is not valid for this web service.", UNKNOWN[protocol])
         parameters = _checked(members, named.input_shape, service) if named.input_shape else {}
+        authorization.check(request, service, name, parameters)
         result = perform(room, name, parameters)
         if inspect.isawaitable(result):
             result = await result

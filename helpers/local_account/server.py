@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from . import signatures
 from .account import Account
+from .calls import Call
 from .errors import AwsError, LocalLimit
 from .services import (
     autoscaling,
@@ -86,13 +87,18 @@ class Door:
         if sns_pages.is_link(request):
             return await sns.follow(request, self.account)
         caller = await signatures.caller_of(request, self.account)
+        call = Call(self.account, caller)
+        request.scope["course.call"] = call
         if caller.service == "sagemaker" and request.url.path.startswith("/endpoints/"):
             from .services.sagemaker_runtime import serve  # its HTTP client is costly to import
         elif caller.service == "sagemaker":
             serve = sagemaker.serve
         else:
             serve = SERVICES.get(caller.service, other.serve)
-        return await serve(request, self.account, caller)
+        response = await serve(request, self.account, caller)
+        if caller.service != "course":
+            self.account.calls.answered(call, request, response)
+        return response
 
 
 def pages_for_browsers():

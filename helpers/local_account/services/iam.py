@@ -1,5 +1,6 @@
 """IAM: roles, what they may do, and who may assume them."""
 
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,12 +13,13 @@ from .iam_policies import (
     ManagedPolicies,
     NoSuchEntity,
     merged,
+    new_keys,
     page,
     unique_id,
     without,
 )
 from .iam_simulation import Simulation
-from .policy_grammar import read, read_trust
+from .policy_grammar import read, read_resource, read_trust
 
 EXECUTION_ROLE = Path(__file__).parents[1] / "execution_role"
 MOST_INLINE = 10_240  # characters in all inline policies of a role
@@ -37,16 +39,23 @@ class Iam(ManagedPolicies, Simulation):
 
     def __init__(self, account):
         self.account, self.records = account, account.records
+        self.of_machines = {}  # access key -> the keys of a machine that runs; no machine outlives the account
         if self.records.get("IamSeed", "", "execution role") is None:
             self._seed()
 
     def allows(self, role_arn, action, resource="*", context=None):
         """Tell whether a role may do something; a role that does not exist may do nothing."""
         role = self.role_of(role_arn)
-        return role is not None and self.decide(role, action, resource, context).effect == policy.ALLOWED
+        allowed = role is not None and self.decide(role, action, resource, context).effect == policy.ALLOWED
+        self.account.calls.asked(role_arn, action, resource, allowed)
+        return allowed
 
-    def decide(self, role, action, resource="*", context=None):
-        """Return the evaluator's Decision for a role, with what the account itself knows about the request."""
+    def decide(self, role, action, resource="*", context=None, session=None, bounded=True):
+        """Return the evaluator's Decision for a role, with what the account itself knows about the request.
+
+        `session` is the ARN under which the role was assumed, by which the policy of a resource may name it;
+        unless `bounded` its permissions boundary is left out of account.
+        """
         now = self.account.clock.now()
         known = {
             "aws:CurrentTime": [now.isoformat()],
@@ -57,8 +66,37 @@ class Iam(ManagedPolicies, Simulation):
             "aws:SecureTransport": ["true"],
             **{f"aws:PrincipalTag/{tag['Key']}": [tag["Value"]] for tag in role.get("Tags", [])},
         }
-        request = policy.Request(action, resource, known | (context or {}))
-        return policy.decide(request, self.statements(role), self.boundary(role))
+        statements, of_resource = self.statements(role), self._of_resource(resource)
+        boundary = self.boundary(role) if bounded else None
+        names = [role["Arn"], session or f"arn:aws:sts::{self.account.id}:assumed-role/{role['RoleName']}/SageMaker"]
+        request = policy.Request(action, resource, known | (context or {}), {"AWS": names})
+        if of_resource:  # to deny to the account is to deny to all in it; to allow to the account allows nobody alone
+            as_account = replace(request, principal={"AWS": [*names, self.account.id]})
+            decision = policy.decide(as_account, statements, boundary, of_resource)
+            if decision.effect == policy.EXPLICIT_DENY:
+                return decision
+        return policy.decide(request, statements, boundary, of_resource)
+
+    def job_keys(self, role_arn, session="SageMaker"):
+        """Return temporary keys of a role for the programs of a machine; `forget_keys` ends them."""
+        name = role_arn.rpartition("/")[2]
+        keys = new_keys()
+        self.of_machines[keys["AccessKeyId"]] = keys | {
+            "Arn": f"arn:aws:sts::{self.account.id}:assumed-role/{name}/{session}",
+            "Since": self.account.clock.now(),
+        }
+        return keys
+
+    def forget_keys(self, access_key):
+        """Let the keys of a machine be worth nothing any more."""
+        self.of_machines.pop(access_key, None)
+
+    def _of_resource(self, arn):
+        """Return the statements of the policy that a resource has: here, buckets have such."""
+        if not arn.startswith("arn:aws:s3:::"):
+            return ()
+        bucket = self.records.get("Bucket", "", arn.removeprefix("arn:aws:s3:::").partition("/")[0])
+        return read_resource(bucket["Policy"]) if bucket and bucket.get("Policy") else ()
 
     def trusts(self, role_arn, service):
         """Tell whether a role exists and lets a service, e.g. sagemaker.amazonaws.com, assume it."""
@@ -70,8 +108,8 @@ class Iam(ManagedPolicies, Simulation):
         return policy.decide(request, (), None, read_trust(role["AssumeRolePolicyDocument"])).effect == policy.ALLOWED
 
     def key(self, access_key):
-        """Return the temporary keys that AssumeRole gave out under this access key, or None."""
-        return self.records.get("SessionKeys", "", access_key)
+        """Return the temporary keys of this access key, which AssumeRole gave out or a machine has, or None."""
+        return self.of_machines.get(access_key) or self.records.get("SessionKeys", "", access_key)
 
     def role_of(self, arn):
         """Return the role that has this ARN, or None."""

@@ -304,3 +304,13 @@ def _aws_managed(name, entry):
 def unique_id(prefix):
     """Return a new identifier as IAM makes them, e.g. AROA and 17 letters and digits."""
     return prefix + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(17))
+
+
+def new_keys():
+    """Return new temporary keys; ASIA is how their access keys begin."""
+    letters = string.ascii_uppercase + string.digits
+    return {
+        "AccessKeyId": "ASIA" + "".join(secrets.choice(letters) for _ in range(16)),
+        "SecretAccessKey": secrets.token_urlsafe(30),
+        "SessionToken": secrets.token_urlsafe(90),
+    }

@@ -9,6 +9,7 @@ something, or to reach somebody, is refused: moto would say that it did.
 import asyncio
 import inspect
 import io
+import json
 import os
 import pickle
 import threading
@@ -24,6 +25,7 @@ from starlette.responses import Response
 
 from ..errors import AwsError, LocalLimit, NotHere
 from ..protocols import protocol_of, protocol_of_service, write_error
+from . import authorization
 
 READS = ("Describe*", "Get*", "List*", "BatchGet*", "Query", "Scan")
 TAGS = ("TagResource", "UntagResource")
@@ -61,6 +63,7 @@ async def serve(request, account, caller):
     try:
         if not any(fnmatchcase(name, allowed) for allowed in OPEN.get(service, ())):
             raise NotHere(f"{service}:{name}")
+        authorization.check(request, service, name, _parameters(request, body))
         return await asyncio.to_thread(_Moto.of(account).answer, request, body, service, name, caller.region)
     except AwsError as error:
         return write_error(error, service, protocol)
@@ -107,6 +110,17 @@ def _operation(request, body):
         return request.headers["x-amz-target"].rpartition(".")[2]
     form = dict(parse_qsl(request.url.query)) | dict(parse_qsl(body.decode(errors="replace")))
     return form.get("Action") or f"{request.method} {request.url.path}"
+
+
+def _parameters(request, body):
+    """Return what a request names at its outermost level, for the permissions that it needs."""
+    if "x-amz-target" in request.headers:
+        try:
+            members = json.loads(body or b"{}")
+        except (ValueError, RecursionError):
+            return {}  # moto will say what is wrong
+        return members if isinstance(members, dict) else {}
+    return dict(parse_qsl(request.url.query)) | dict(parse_qsl(body.decode(errors="replace")))
 
 
 class _Moto:

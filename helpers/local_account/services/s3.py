@@ -19,10 +19,11 @@ from starlette.responses import Response
 
 from ..errors import AwsError, LocalLimit, NotHere
 from ..signatures import host_of
-from . import bodies, checksums, s3_buckets, s3_lists, s3_objects, s3_uploads
+from . import authorization, bodies, checksums, s3_buckets, s3_lists, s3_objects, s3_uploads
 from .objects import Objects
 from .s3_answers import refusal, write
 from .s3_errors import S3Error
+from .s3_permissions import Need, arn
 
 __all__ = ["Objects", "serve"]
 
@@ -56,6 +57,10 @@ class Call:
     region: str  # that the request was signed for
     headers: dict  # with those that a presigned URL carries in its query
 
+    def demand(self, action, bucket, key):
+        """Raise if the caller may not do something to an object of which only the request's body tells."""
+        authorization.demand(self.request, "s3", Need(f"s3:{action}", arn(bucket, key)))
+
 
 async def serve(request, account, caller):
     """Answer a request to S3."""
@@ -86,6 +91,7 @@ async def answer(request, account, caller):
     parameters = await parameters_of(operation, call, {"Bucket": bucket, "Key": key}, query)
     if parameters.get("ExpectedBucketOwner", account.id) != account.id:
         raise S3Error("AccessDenied")
+    authorization.check(request, "s3", operation.name, parameters)
     result = function(call, **honoured(function, operation, parameters))
     if inspect.isawaitable(result):
         result = await result

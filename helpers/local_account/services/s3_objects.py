@@ -72,6 +72,7 @@ async def DeleteObjects(call, Bucket, Delete):
         try:
             if entry.keys() - {"Key", "VersionId", "ETag"}:
                 raise LocalLimit("DeleteObjects of the local account looks at Key, VersionId and ETag.")
+            call.demand("DeleteObjectVersion" if "VersionId" in entry else "DeleteObject", Bucket, key)
             only_version(entry.get("VersionId"))
             if entry.get("ETag"):
                 call.objects.delete(Bucket, key, check=condition(key, entry["ETag"], None))

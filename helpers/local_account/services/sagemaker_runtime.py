@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from ..errors import AwsError, LocalLimit, NotHere, ValidationException
 from ..shapes import operation
 from ..validation import check
+from . import authorization
 from .event_stream import TYPE, event, exception
 
 SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed")
@@ -57,6 +58,7 @@ async def serve(request, account, caller):
         named, answer = VERBS[verb]
         body = await request.body()
         members = members_of(request, unquote(name), operation(named, "sagemaker-runtime"))
+        authorization.check(request, "sagemaker-runtime", named, members)
         record = account.records.get("Endpoint", caller.region, members["EndpointName"])
         if not serves(record):
             raise not_found(account, members["EndpointName"])

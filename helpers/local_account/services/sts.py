@@ -1,12 +1,11 @@
 """STS: who is calling, and temporary keys for whoever a role trusts."""
 
-import secrets
-import string
 from datetime import timedelta
 
 from ..errors import AwsError
 from ..protocols import answer
 from . import policy
+from .iam_policies import new_keys
 from .policy_grammar import read_trust
 
 LONGEST_CHAINED = 3600  # seconds: who assumes a role while being one already gets an hour at most
@@ -99,12 +98,6 @@ class Sts:
         for old in records.all("SessionKeys"):
             if old["Expiration"] < now - timedelta(days=1):
                 records.delete("SessionKeys", "", old["AccessKeyId"])
-        letters = string.ascii_uppercase + string.digits
-        keys = {
-            "AccessKeyId": "ASIA" + "".join(secrets.choice(letters) for _ in range(16)),
-            "SecretAccessKey": secrets.token_urlsafe(30),
-            "SessionToken": secrets.token_urlsafe(90),
-            "Expiration": now + timedelta(seconds=seconds),
-        }
-        records.put("SessionKeys", "", keys["AccessKeyId"], keys | {"Arn": arn})
+        keys = new_keys() | {"Expiration": now + timedelta(seconds=seconds)}
+        records.put("SessionKeys", "", keys["AccessKeyId"], keys | {"Arn": arn, "Since": now})
         return keys

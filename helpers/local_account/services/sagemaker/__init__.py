@@ -12,6 +12,7 @@ from ... import lifecycle, quotas, shapes
 from ...errors import AwsError, NotHere
 from ...kinds import BY_LISTING, BY_NAME
 from ...validation import SerializationException, check
+from .. import authorization
 from . import endpoints, jobs, models, notebook_instances, notebook_parts, transform_jobs, tuning_jobs
 
 WAITER = re.compile(r" m/([A-Za-z0-9+,-]+)")  # botocore's features of this call; B marks a waiter
@@ -27,6 +28,7 @@ async def serve(request, account, caller):
         if operation is None:
             raise AwsError(f"Unknown operation: {name!r}", "UnknownOperationException")
         parameters = check(_parsed(await request.body()), operation.input_shape)
+        authorization.check(request, "sagemaker", name, parameters)
         answer = perform(account, caller.region, name, parameters)
         if _is_waiter(request) and name.startswith("Describe"):
             return await _held(account, caller.region, name, parameters, answer)
