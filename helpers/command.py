@@ -30,7 +30,7 @@ def main(arguments=None):
 def up(options):
     """Start the local account and print its URL."""
     folder = _folder(options)
-    url = serving.up(folder, options.port, options.region, options.idle * 60)["Url"]
+    url = serving.up(folder, options.port, options.region, options.idle * 60, options.enforce_iam)["Url"]
     if options.enforce_quotas is not None:
         from .local_account.client import ask
 
@@ -160,6 +160,10 @@ def _parser():
             command.add_argument(
                 "--idle", type=float, default=serving.IDLE / 60, metavar="MINUTES",
                 help="stop after so long without a request (default: %(default)g)",
+            )  # fmt: skip
+            command.add_argument(
+                "--enforce-iam", action=argparse.BooleanOptionalAction,
+                help="hold every call against IAM's policies (default: as the account was told before; at first not)",
             )  # fmt: skip
             command.add_argument(
                 "--enforce-quotas", action=argparse.BooleanOptionalAction,

@@ -33,14 +33,14 @@ def pytest_configure(config):
 class Served:
     """A served account as its users see it: a URL, an environment, clients."""
 
-    def __init__(self, folder, port=0):
+    def __init__(self, folder, port=0, enforce=None):
         self.folder = Path(folder)
-        self.port = port
+        self.port, self.enforce = port, enforce
         self.start()
 
     def start(self):
         """Serve the folder, at the port of before if it was served before."""
-        self.place = serving.up(self.folder, self.port, idle=600)
+        self.place = serving.up(self.folder, self.port, idle=600, enforce=self.enforce)
         self.port, self.url, self.pid = self.place["Port"], self.place["Url"], self.place["Pid"]
         self.environment = serving.variables(self.folder)
 

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qsl
 
+READING = ("Describe", "Get", "List", "Head", "Lookup", "Search", "Simulate", "Filter", "BatchGet", "View")
 PAUSE = 0.25  # seconds between two batches
 MOST_BYTES = 32 * 1024 * 1024  # of one file; there are two at most
 LONGEST_TEXT = 512  # characters of a value in a request that are kept
 MOST_ITEMS = 50  # of a list or a structure in a request that are kept
 SECRET = re.compile(r"secret|password|token|authorization|signature|credential|userdata|^content$|^body$", re.I)
+HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"  # what CloudTrail writes in such a place
 # Members whose names sound secret, and that are none
 PLAIN = ("NextToken", "ContinuationToken", "ClientToken", "ClientRequestToken", "IdempotencyToken")
 
@@ -31,7 +33,7 @@ class Call:
 
     account: object
     caller: object  # signatures.Caller: who calls, by which key, which service of which region
-    at: datetime = None  # account time
+    at: datetime = field(init=False)  # account time
     operation: str | None = None  # "CreateTrainingJob", once the service has read the request
     parameters: dict = field(default_factory=dict)
     asked: list = field(default_factory=list)  # (action, resource) for each permission that it needs
@@ -127,7 +129,7 @@ def _line_of_call(call, request, response):
     return {
         "Time": call.at.isoformat(),
         "Id": str(uuid.uuid4()),
-        "RequestId": response.headers.get("x-amzn-requestid") or response.headers.get("x-amz-request-id"),
+        "RequestId": _request_id(response),
         "Who": call.who,
         "AccessKeyId": call.caller.access_key,
         "Service": call.caller.service,
@@ -162,12 +164,8 @@ def kept(value, depth=0):
     if isinstance(value, dict):
         if depth > 8:
             return "..."
-        return {
-            name: "HIDDEN_DUE_TO_SECURITY_REASONS"
-            if SECRET.search(name) and name not in PLAIN
-            else kept(item, depth + 1)
-            for name, item in list(value.items())[:MOST_ITEMS]
-        }
+        members = list(value.items())[:MOST_ITEMS]
+        return {name: HIDDEN if is_secret(name) else kept(item, depth + 1) for name, item in members}
     if isinstance(value, (list, tuple)):
         return [kept(item, depth + 1) for item in value[:MOST_ITEMS]]
     if isinstance(value, (bytes, bytearray)):
@@ -179,12 +177,24 @@ def kept(value, depth=0):
     return value
 
 
+def is_secret(name):
+    """Tell whether a member holds what nobody should read in a record, as its name says."""
+    return bool(SECRET.search(str(name))) and name not in PLAIN
+
+
 def _named(request):
     """Return the operation that a request names which was refused before its service could read it, or None."""
     if target := request.headers.get("x-amz-target"):
         return target.rpartition(".")[2]
     form = dict(parse_qsl(request.url.query)) | dict(parse_qsl(getattr(request, "_body", b"").decode(errors="replace")))
     return form.get("Action")
+
+
+def _request_id(response):
+    if number := response.headers.get("x-amzn-requestid") or response.headers.get("x-amz-request-id"):
+        return number
+    found = re.search(rb"<RequestI[dD]>([^<]+)<", getattr(response, "body", b""))
+    return found and found[1].decode()
 
 
 def _error(request, response):
@@ -198,12 +208,9 @@ def _error(request, response):
         return code, told.get("message") or told.get("Message")
     found = [re.search(rb"<%b>([^<]*)</%b>" % (name, name), body) for name in (b"Code", b"Message")]
     code, message = (match and match[1].decode(errors="replace") for match in found)
-    code = (
-        code
-        or response.headers.get("x-amzn-errortype")
-        or {403: "AccessDenied", 404: "NoSuchKey"}.get(response.status_code)
-    )
-    return code or f"Status{response.status_code}", message
+    status = response.status_code  # an answer to a HEAD has no body
+    usual = {403: "AccessDenied", 404: "NoSuchKey"}.get(status, f"Status{status}")
+    return code or response.headers.get("x-amzn-errortype") or usual, message
 
 
 def _told(name, response):
@@ -218,9 +225,7 @@ def _told(name, response):
 
 def is_reading(name):
     """Tell whether an operation changes nothing, as its name says."""
-    return name.startswith(
-        ("Describe", "Get", "List", "Head", "Lookup", "Search", "Simulate", "Filter", "BatchGet", "View")
-    )
+    return name.startswith(READING)
 
 
 def _backwards(path, piece=256 * 1024):

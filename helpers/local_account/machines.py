@@ -195,11 +195,14 @@ class Machine:
         process.wait(); machine.remove()
 
     `paths` are the paths of a container that lie in the root; programs see them there by relocation, and the lines that
-    they print have them as the container would. `hosts` are the names that the machine's Python can resolve.
+    they print have them as the container would. `hosts` are the names that the machine's Python can resolve. Its
+    programs have temporary keys of `role`, which are worth nothing once the machine is removed; without one, the
+    account's own keys.
     """
 
-    def __init__(self, account, region, paths=("/opt/ml",), hosts=None):
+    def __init__(self, account, region, paths=("/opt/ml",), hosts=None, role=None):
         self.account, self.region, self.paths, self.hosts = account, region, paths, hosts or {}
+        self.role, self.keys = role, account.iam.job_keys(role) if role else account.keys
         self.root = _place() / f"{PREFIX}{secrets.token_hex(4)}"
         self.record = _records(account) / self.root.name
         draft = account.folder / f"{self.root.name}.draft"
@@ -237,7 +240,7 @@ class Machine:
             "LC_ALL": "C.UTF-8",
             "PYTHONIOENCODING": "UTF-8",
             "PYTHONUNBUFFERED": "1",  # as AWS's images: what a program prints is in its log at once
-            **connection.environment(account.url, account.keys, self.region, account.role_arn, defaults),
+            **connection.environment(account.url, self.keys, self.region, self.role or account.role_arn, defaults),
         }
 
     def run(self, command, env=None, cwd="/", on_line=None, on_end=None):
@@ -252,6 +255,8 @@ class Machine:
 
     def remove(self):
         """Remove the private root; what runs on the machine must have ended."""
+        if self.role:
+            self.account.iam.forget_keys(self.keys["AccessKeyId"])
         _remove(self.root)
         self.record.unlink(missing_ok=True)
 

@@ -153,10 +153,11 @@ def refusal(request, error):
     return Response("" if request.method == "HEAD" else body, error.status, headers, "application/xml")
 
 
-def serve(folder, port, region, idle):
+def serve(folder, port, region, idle, enforce=None):
     """Serve the account of a folder until SIGTERM or SIGINT, or until nobody has called for `idle` seconds.
 
-    Port 0 takes a free one. `server.json` in the folder tells port and process as soon as requests are answered.
+    Port 0 takes a free one. `enforce` says whether calls are held against IAM's policies; None leaves that as it was.
+    `server.json` in the folder tells port and process as soon as requests are answered.
     """
     import uvicorn
 
@@ -166,6 +167,8 @@ def serve(folder, port, region, idle):
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
     account = Account(folder, listening.getsockname()[1], region)
+    if enforce is not None:
+        account.authorization.enforce(enforce)
     door = Door(account)
     config = uvicorn.Config(
         door, http=Protocol, lifespan="off", access_log=False, log_level="warning", timeout_keep_alive=75,
@@ -201,7 +204,15 @@ async def _announce(server, account):
         await asyncio.sleep(0.005)
     draft = account.folder / "server.json.draft"
     draft.write_text(
-        json.dumps({"Port": account.port, "Pid": os.getpid(), "Url": account.url, "Region": account.region})
+        json.dumps(
+            {
+                "Port": account.port,
+                "Pid": os.getpid(),
+                "Url": account.url,
+                "Region": account.region,
+                "EnforcesIam": account.authorization.enforced,
+            }
+        )
     )
     draft.replace(account.folder / "server.json")
 

@@ -26,26 +26,36 @@ class NotServed(Exception):
     """The account cannot be served, or is not."""
 
 
-def up(folder, port=None, region=REGION, idle=IDLE):
-    """Start the server of a folder unless one runs; return where it is: {"Port", "Pid", "Url"}."""
+def up(folder, port=None, region=REGION, idle=IDLE, enforce=None):
+    """Start the server of a folder unless one runs; return where it is: {"Port", "Pid", "Url"}.
+
+    `enforce` says whether calls are held against IAM's policies; None leaves it as it was in this account.
+    """
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "starting", "w") as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)  # of two who start it at once, the second finds what the first started
-        return _up(folder, port, region, idle)
+        return _up(folder, port, region, idle, enforce)
 
 
-def _up(folder, port, region, idle):
+def _up(folder, port, region, idle, enforce):
     if place := find(folder):
         if port not in (None, 0, place["Port"]):
             raise NotServed(
                 f"{folder} is served at {place['Url']} already; `course down --folder {folder}` stops that server."
             )
+        if enforce not in (None, place["EnforcesIam"]):
+            does = "enforces IAM" if place["EnforcesIam"] else "does not enforce IAM"
+            option = "--enforce-iam" if enforce else "--no-enforce-iam"
+            raise NotServed(
+                f"{folder} is served at {place['Url']} already, and {does}. `course down --folder {folder}`, then "
+                f"`course up --folder {folder} {option}` changes that."
+            )
         return place
     remembered = folder / "port"
     wanted = port if port is not None else int(remembered.read_text()) if remembered.exists() else 0
     for attempt in (wanted, 0) if port is None else (wanted,):
-        place, said = _started(folder, attempt, region, idle)
+        place, said = _started(folder, attempt, region, idle, enforce)
         if place:
             remembered.write_text(str(place["Port"]))
             _places().joinpath(str(place["Port"])).write_text(str(folder))
@@ -117,10 +127,11 @@ def variables(folder, region=None):
     return variables | {"AWS_CONFIG_FILE": str(settings.resolve())}
 
 
-def _started(folder, port, region, idle):
+def _started(folder, port, region, idle, enforce):
     """Start a server; return (its place, None), or (None, what it said)."""
     (folder / "server.json").unlink(missing_ok=True)
     command = [sys.executable, "-P", "-m", "helpers.local_account", str(folder), str(port), region, str(idle)]
+    command.append({True: "yes", False: "no", None: "as before"}[enforce])
     with open(folder / "server.log", "ab") as log:
         before = log.tell()
         child = subprocess.Popen(

@@ -55,12 +55,13 @@ class Instance:
         runtime = images.runtime(image, self.region)
         if runtime is None:
             raise Failure(images.cannot_pull(image, self.region))
-        self.machine = Machine(self.account, self.region)
+        role = self.variant.model.get("ExecutionRoleArn")
+        self.machine = Machine(self.account, self.region, role=role)
         room = self.variant.volume * 2**30
         seconds = variant.get("ModelDataDownloadTimeoutInSeconds", DOWNLOAD)
         model_data.bring(self.account, self.variant.model, self.machine, room, seconds)
         install(self.machine, runtime.package)
-        self.log = self.account.logs.open(*self.variant.log_stream(self), self.region)
+        self.log = self.account.logs.open(*self.variant.log_stream(self), self.region, role)
 
     def serve(self):
         """Start the container, as `docker run <image> serve`."""

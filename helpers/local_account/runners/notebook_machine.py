@@ -49,7 +49,7 @@ def volume(account, record):
 
 def make(account, record):
     """Make the machine of an instance, all new but the volume."""
-    machine = Machine(account, record["_Region"], paths=(HOME, "/opt/ml"))
+    machine = Machine(account, record["_Region"], paths=(HOME, "/opt/ml"), role=record["RoleArn"])
     folder = volume(account, record)
     folder.mkdir(parents=True, exist_ok=True)
     machine.path(VOLUME).symlink_to(folder)

@@ -243,7 +243,7 @@ class NotebookServer:
         """Return the writer of one of the instance's log streams, made when it has its first line."""
         if stream not in self.logs:
             name, region = self.record["NotebookInstanceName"], self.record["_Region"]
-            self.logs[stream] = self.account.logs.open(GROUP, f"{name}/{stream}", region)
+            self.logs[stream] = self.account.logs.open(GROUP, f"{name}/{stream}", region, self.record["RoleArn"])
         return self.logs[stream]
 
     def failure(self):

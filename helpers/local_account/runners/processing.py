@@ -52,7 +52,7 @@ class ProcessingJob(Job):
         """Start the machines, algo-1 and on: each a private root with a Python of its own."""
         hosts = addresses(self.request["ProcessingResources"]["ClusterConfig"]["InstanceCount"])
         for _ in hosts:
-            self.machines.append(Machine(self.account, self.region, hosts=hosts))
+            self.machines.append(Machine(self.account, self.region, hosts=hosts, role=self.request["RoleArn"]))
         self.hosts = sorted(hosts)
 
     def pull(self):
@@ -101,7 +101,8 @@ class ProcessingJob(Job):
         self.heed_stop()
         epoch = int(self.account.clock.now().timestamp())
         for host, machine in zip(self.hosts, self.machines, strict=True):
-            log = self.account.logs.open(LOG_GROUP, f"{self.name}/{host}-{epoch}", self.region)
+            stream, role = f"{self.name}/{host}-{epoch}", self.request["RoleArn"]
+            log = self.account.logs.open(LOG_GROUP, stream, self.region, role)
             self.logs.append(log)
             self.processes[host] = machine.run(
                 command(self.request),

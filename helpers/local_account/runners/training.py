@@ -41,7 +41,14 @@ class TrainingJob(OnSpot, Job):
     def __init__(self, account, record, ended):
         super().__init__(account, record, ended)
         self.checkpoints, self.kept = [], False
+<<<<<<< HEAD
         self.metrics = Metrics(account, self.region, self.name, self.definitions(), self.heard)
+=======
+        self.born = self.began = time.monotonic()  # when the job was made, and when its machines began to work
+        self.used = 0.0  # seconds of machines that were taken away
+        self.over = EXCEEDED  # what the job is called if its time is up
+        self.metrics = Metrics(account, self.region, self.name, self.definitions(), self.heard, record["RoleArn"])
+>>>>>>> 1d9d4ef (Calls can be held against IAM, and are recorded)
 
     def work(self):
         """Do what SageMaker does for a training job, in its order; on spot machines again when they are taken away."""
@@ -77,7 +84,8 @@ class TrainingJob(OnSpot, Job):
         """Start the machines, algo-1 and on: each a private root with a Python of its own."""
         hosts = addresses(self.request["ResourceConfig"]["InstanceCount"])
         for _ in hosts:
-            self.machines.append(Machine(self.account, self.region, ["/opt/ml", self.checkpoint_path()], hosts))
+            paths, role = ["/opt/ml", self.checkpoint_path()], self.request["RoleArn"]
+            self.machines.append(Machine(self.account, self.region, paths, hosts, role))
         self.hosts = sorted(hosts)
 
     def prepare(self):
@@ -150,7 +158,8 @@ class TrainingJob(OnSpot, Job):
         self.heed_stop()
         epoch = int(self.account.clock.now().timestamp())
         for host, machine in zip(self.hosts, self.machines, strict=True):
-            log = self.account.logs.open(LOG_GROUP, f"{self.name}/{host}-{epoch}", self.region)
+            stream, role = f"{self.name}/{host}-{epoch}", self.request["RoleArn"]
+            log = self.account.logs.open(LOG_GROUP, stream, self.region, role)
             self.logs.append(log)
             self.processes[host] = machine.run(
                 command(self.request) or ["train"],

@@ -32,10 +32,12 @@ def of_xgboost():
 
 
 class Metrics:
-    """The metrics of a running job: published to CloudWatch as they come, kept for its description."""
+    """The metrics of a running job: published to CloudWatch as they come if the role may, kept for its description."""
 
-    def __init__(self, account, region, job, definitions, heard=lambda name, value: None):
+    def __init__(self, account, region, job, definitions, heard=lambda name, value: None, role=None):
         self.account, self.region, self.job, self.heard = account, region, job, heard
+        context = {"cloudwatch:namespace": [NAMESPACE]}
+        self.published = role is None or account.authorization.lets(role, "cloudwatch:PutMetricData", context=context)
         self.definitions = [(definition["Name"], _finder(definition["Regex"])) for definition in definitions]
         self.last, self.lock = {}, threading.Lock()
 
@@ -48,7 +50,9 @@ class Metrics:
                 with self.lock:
                     self.last[name] = {"MetricName": name, "Value": value, "Timestamp": now}
                 self.heard(name, value)
-                self.account.metrics.put(NAMESPACE, name, value, {"TrainingJobName": self.job}, now, region=self.region)
+                if self.published:
+                    dimensions = {"TrainingJobName": self.job}
+                    self.account.metrics.put(NAMESPACE, name, value, dimensions, now, region=self.region)
 
     def final(self):
         """Return the last value of each metric, as FinalMetricDataList has it."""

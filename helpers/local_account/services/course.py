@@ -40,6 +40,7 @@ async def status(request, account):
         "Url": account.url,
         "Region": account.region,
         "Time": account.clock.now().isoformat(),
+        "IAM": "enforced" if account.authorization.enforced else "not enforced",
         "Quotas": "enforced" if quotas.are_enforced(account) else "not enforced",
         **{name: runner.running() for name, runner in account.runners.items()},
     }

@@ -24,15 +24,30 @@ class Logs:
         for stream in self.records.all("LogStream"):
             self.by_group.setdefault((stream["_Region"], stream["_Group"]), {})[stream["logStreamName"]] = stream
 
-    def open(self, group, stream, region=None):
-        """Return a writer at the end of a stream; group and stream are made if they are not there."""
+    def open(self, group, stream, region=None, role=None):
+        """Return a writer at the end of a stream; group and stream are made if they are not there.
+
+        `role` is the role in whose name SageMaker writes. If it may not, nothing is written, and the job goes on.
+        """
         region = region or self.account.region
+        if role and not self.may_write(role, region, group, stream):
+            return Silence()
         with self.lock:
             if self.group(region, group) is None:
                 self.create_group(region, group)
             if self.stream(region, group, stream) is None:
                 self.create_stream(region, group, stream)
         return Writer(self, self.path(region, group, stream))
+
+    def may_write(self, role, region, group, stream):
+        """Tell whether a role may write to a stream, and make what of it is not there."""
+        arn = f"arn:aws:logs:{region}:{self.account.id}:log-group:{group}:log-stream:"
+        wanted = [("logs:PutLogEvents", f"{arn}{stream}")]
+        if self.stream(region, group, stream) is None:
+            wanted.insert(0, ("logs:CreateLogStream", arn))
+        if self.group(region, group) is None:
+            wanted.insert(0, ("logs:CreateLogGroup", arn))
+        return all(self.account.authorization.lets(role, action, resource) for action, resource in wanted)
 
     def group(self, region, name):
         """Return the record of a group, or None."""
@@ -180,6 +195,16 @@ class Writer:
         with self.lock:
             self.file.close()
         self.logs.writers.discard(self)
+
+
+class Silence:
+    """The writer of a job whose role may not write logs."""
+
+    def write(self, line):
+        """Write nothing."""
+
+    def close(self):
+        """End writing nothing."""
 
 
 def parts(text):

@@ -205,11 +205,9 @@ def _of_logs(account, region, operation, parameters):
 
 def _of_cloudwatch(account, region, operation, parameters):
     name = parameters.get("AlarmName") or next(iter(parameters.get("AlarmNames") or []), None)
-    return (
-        f"arn:aws:cloudwatch:{region}:{account.id}:alarm:{name}"
-        if name
-        else _named_arn(*(account, region, operation, parameters))
-    )
+    if name:
+        return f"arn:aws:cloudwatch:{region}:{account.id}:alarm:{name}"
+    return _named_arn(account, region, operation, parameters)
 
 
 def _of_sns(account, region, operation, parameters):
@@ -221,12 +219,8 @@ def _of_sns(account, region, operation, parameters):
 
 
 def _of_budgets(account, region, operation, parameters):
-    name = (
-        parameters.get("BudgetName")
-        or parameters.get("Budget", {}).get("BudgetName")
-        or parameters.get("NewBudget", {}).get("BudgetName")
-    )
-    return f"arn:aws:budgets::{account.id}:budget/{name or '*'}"
+    budget = parameters.get("Budget") or parameters.get("NewBudget") or parameters
+    return f"arn:aws:budgets::{account.id}:budget/{budget.get('BudgetName', '*')}"
 
 
 RESOURCES = {
@@ -235,7 +229,7 @@ RESOURCES = {
     "cloudwatch": _of_cloudwatch,
     "sns": _of_sns,
     "budgets": _of_budgets,
-    "ce": lambda account, *_: f"arn:aws:ce:us-east-1:{account.id}:/{_[1]}",
+    "ce": lambda account, region, operation, parameters: f"arn:aws:ce:us-east-1:{account.id}:/{operation}",
 }
 
 

@@ -5,7 +5,8 @@ from functools import cache
 
 from botocore.loaders import Loader
 
-from ..errors import LocalLimit
+from ..errors import AwsError, LocalLimit
+from .policy_grammar import read_resource
 from .s3_errors import S3Error
 from .s3_lists import decoded, encoded, owner
 
@@ -117,6 +118,10 @@ def PutBucketPolicy(call, Bucket, Policy):
             raise S3Error("MalformedPolicy", "Missing required field Effect")
         if not {"Principal", "NotPrincipal"} & statement.keys():
             raise S3Error("MalformedPolicy", "Missing required field Principal")
+    try:
+        read_resource(Policy)
+    except AwsError as error:
+        raise S3Error("MalformedPolicy", error.message) from None
     call.objects.change_bucket(Bucket, Policy=Policy)
     return {"_Status": 204}
 
