@@ -329,7 +329,7 @@ def test_an_endpoint_needs_the_permission_on_its_configuration_too(roles):
         ("iam", lambda client: client.get_role(RoleName="Nobody"), "AccessDenied", "iam:GetRole on resource: arn:"),
         ("logs", lambda client: client.describe_log_groups(), "AccessDeniedException", "logs:DescribeLogGroups on"),
         ("cloudwatch", lambda client: client.list_metrics(), "AccessDenied", "cloudwatch:ListMetrics because"),
-        ("sns", lambda client: client.create_topic(Name="t"), "AuthorizationError", "SNS:CreateTopic on resource: arn:"),
+        ("sns", lambda client: client.create_topic(Name="t"), "AuthorizationError", "SNS:CreateTopic on resource:"),
         ("ec2", lambda client: client.describe_vpcs(), "UnauthorizedOperation", "ec2:DescribeVpcs because"),
         (
             "sagemaker-runtime",
