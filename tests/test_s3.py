@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import json
 import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -252,7 +253,8 @@ def test_a_bucket_keeps_its_documents(s3, bucket):
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == tags
     s3.delete_bucket_tagging(Bucket=bucket)
     assert code(s3.get_bucket_tagging, Bucket=bucket) == "NoSuchTagSet"
-    policy = '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*"}]}'
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/secret/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     s3.put_bucket_policy(Bucket=bucket, Policy=policy)
     assert s3.get_bucket_policy(Bucket=bucket)["Policy"] == policy
     assert code(s3.put_bucket_policy, Bucket=bucket, Policy="{}") == "MalformedPolicy"
