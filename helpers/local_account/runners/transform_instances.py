@@ -93,7 +93,7 @@ class Crew:
     def data_log(self, instance) -> Callable[[str], None]:
         """Begin the log that tells how an instance's objects fare; return what writes a line of it."""
         group, stream = self.log_stream(instance)
-        log = self.account.logs.open(group, f"{stream}/data-log", instance.region)
+        log = self.account.logs.open(group, f"{stream}/data-log", instance.region, self.model.get("ExecutionRoleArn"))
         self.logs.append(log)
 
         def write(line):
