@@ -41,14 +41,7 @@ class TrainingJob(OnSpot, Job):
     def __init__(self, account, record, ended):
         super().__init__(account, record, ended)
         self.checkpoints, self.kept = [], False
-<<<<<<< HEAD
-        self.metrics = Metrics(account, self.region, self.name, self.definitions(), self.heard)
-=======
-        self.born = self.began = time.monotonic()  # when the job was made, and when its machines began to work
-        self.used = 0.0  # seconds of machines that were taken away
-        self.over = EXCEEDED  # what the job is called if its time is up
         self.metrics = Metrics(account, self.region, self.name, self.definitions(), self.heard, record["RoleArn"])
->>>>>>> 1d9d4ef (Calls can be held against IAM, and are recorded)
 
     def work(self):
         """Do what SageMaker does for a training job, in its order; on spot machines again when they are taken away."""
