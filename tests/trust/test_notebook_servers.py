@@ -7,6 +7,7 @@ import threading
 import time
 from datetime import timedelta
 
+import psutil
 import pytest
 import requests
 from test_hostile_jobs import processes
@@ -50,6 +51,29 @@ def test_an_instance_comes_back_with_its_account(served, end):
     sagemaker.stop_notebook_instance(NotebookInstanceName="back")
     sagemaker.get_waiter("notebook_instance_stopped").wait(NotebookInstanceName="back")
     assert processes(mark) == []
+
+
+@pytest.mark.timeout(180)
+def test_an_instance_whose_machine_dies_has_failed_and_can_be_started_again(served):
+    sagemaker = served.client("sagemaker")
+    create(sagemaker, "dies")
+    programs = [one for one in psutil.Process(served.pid).children(recursive=True) if boots(one)]
+    programs[-1].kill()
+
+    def said():
+        return sagemaker.describe_notebook_instance(NotebookInstanceName="dies")
+
+    assert wait_until(lambda: said()["NotebookInstanceStatus"] == "Failed")
+    assert said()["FailureReason"] == "The machine ended by itself (exit code 137)."
+    sagemaker.start_notebook_instance(NotebookInstanceName="dies")
+    sagemaker.get_waiter("notebook_instance_in_service").wait(NotebookInstanceName="dies")
+    assert "FailureReason" not in said() and Browser(sagemaker, "dies").first.status_code == 200
+
+
+def boots(process):
+    """Tell whether a process is the first program of an instance."""
+    words = process.cmdline()
+    return any("notebook_boot.py" in word for word in words) and not any("guardian.py" in word for word in words)
 
 
 @pytest.mark.timeout(180)

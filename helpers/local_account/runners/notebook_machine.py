@@ -51,6 +51,7 @@ def make(account, record):
     """Make the machine of an instance, all new but the volume."""
     machine = Machine(account, record["_Region"], paths=(HOME, "/opt/ml"), role=record["RoleArn"])
     folder = volume(account, record)
+    (account.folder / "notebooks").mkdir(mode=0o700, exist_ok=True)  # for nobody else on this computer
     folder.mkdir(parents=True, exist_ok=True)
     machine.path(VOLUME).symlink_to(folder)
     machine.path(f"{HOME}/.bashrc").write_text(BASHRC)

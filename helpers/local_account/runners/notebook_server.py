@@ -188,6 +188,8 @@ class NotebookServer:
         with self.account.records.lock:
             self.account.meter.begin(arn, "notebook", self.record["InstanceType"], **where)
             self.room.change(self.record, NotebookInstanceStatus="InService", FailureReason=None)
+        if not self.process.running:
+            self.died(self.process.code)
 
     def furnish(self):
         """Make the machine: a fresh home, the volume in it, the repositories on the volume."""
