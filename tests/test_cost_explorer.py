@@ -191,6 +191,7 @@ def test_a_long_answer_comes_in_pages(explored):
         ({"Filter": {"CostCategories": {"Key": "x"}}}, "LocalLimit", "not by CostCategories"),
         ({"NextPageToken": "what?"}, "InvalidNextTokenException", "not valid"),
         ({"first": 5, "last": 5}, "ValidationException", "before end date"),
+        ({"first": -900}, "ValidationException", "beyond 14 months"),
         ({"first": 5, "last": 40}, "ValidationException", "past the beginning of next month"),
     ],
 )

@@ -17,6 +17,7 @@ HOUR = timedelta(hours=1)
 COSTS = ("UnblendedCost", "BlendedCost", "AmortizedCost", "NetUnblendedCost", "NetAmortizedCost")
 METRICS = (*COSTS, "UsageQuantity")
 PAGE = 370  # periods in one answer
+OLDEST = timedelta(days=15 * 31)  # what happened in the months before is not told
 RECENT = timedelta(days=14)  # for which there are hours and resources
 NO_RATE = "The course knows no rate for this: it is not part of the amounts, and not free."
 
@@ -113,6 +114,8 @@ class Operations:
         now = self.account.clock.now()
         if end > _next_month(now):
             raise ValidationException("end date past the beginning of next month")
+        if start < _next_month(now - OLDEST):
+            raise ValidationException("You haven't enabled historical data beyond 14 months")
         if granularity == "HOURLY" and now - start > RECENT + DAY:
             raise ValidationException(
                 "start date is too old for hourly, the max supported days for hourly granularity is 14 days."

@@ -52,7 +52,7 @@ class Operations:
 
     def request_service_quota_increase(self, ServiceCode, QuotaCode, DesiredValue):
         quota = self._quota(ServiceCode, QuotaCode)
-        if DesiredValue <= quota.get("Value", 0):
+        if not DesiredValue > quota.get("Value", 0):
             raise AwsError(
                 "You must provide a quota value greater than the current quota value.", "IllegalArgumentException"
             )
