@@ -38,8 +38,9 @@ def _learner(row):
 
 
 def _name(arn):
-    """Return the resource of an ARN as one calls it: "endpoint me-flights"."""
-    return arn.split(":", 5)[-1].replace("/", " ", 1)
+    """Return the resource of an ARN as one calls it: "endpoint me-flights", "bucket flights"."""
+    service, name = arn.split(":")[2], arn.split(":", 5)[-1].replace("/", " ", 1)
+    return f"bucket {name}" if service == "s3" else f"Cost Explorer{name}" if service == "ce" else name
 
 
 def _dollars(rows):
@@ -54,7 +55,8 @@ def _notes(used):
     rates = {row["usage_type"]: row for row in used if row["rate"] is not None}
     for name, row in sorted(rates.items()):
         how = "" if row["rate_status"] == "confirmed" else ", not confirmed by AWS"
-        yield f"{name}: USD {row['rate']:g} per {row['unit']} ({row['region']}, {row['rate_date']}{how})."
+        usd = f"{row['rate']:.8f}".rstrip("0").rstrip(".")  # USD 0.000005 per request
+        yield f"{name}: USD {usd} per {row['unit']} ({row['region']}, {row['rate_date']}{how})."
     unknown = {(row["usage_type"], row["region"]) for row in used if row["rate"] is None}
     for name, region in sorted(unknown):
         yield f"{name} in {region}: the tables of the course have no rate for it, which is not the same as free."

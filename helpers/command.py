@@ -53,7 +53,7 @@ def status(options):
         print(f"not running: {folder}")
         return 1
     for name, value in ask(serving.variables(folder), "/status").items():
-        print(f"{name:13} {', '.join(value) or 'none' if isinstance(value, list) else value}")
+        print(f"{name:24} {', '.join(value) or 'none' if isinstance(value, list) else value}")
 
 
 def clock(options):

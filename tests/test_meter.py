@@ -154,7 +154,8 @@ def test_the_meter_the_bill_of_a_chapter_and_the_commands_bill_agree(course, acc
     assert used["me-stands", "USE1-Host:VolumeUsage.gp2"] == pytest.approx(30 * 3 / 30, rel=0.1)
 
     printed = bill(os.environ)
-    assert "endpoint me-stands" in printed and "training-storage in us-east-1: the tables" in printed
+    assert "endpoint me-stands" in printed and "bucket models" in printed and "USD 0.000005 per request" in printed
+    assert "training-storage in us-east-1: the tables" in printed
     assert "at least 8.7" in printed and "not the same as free" in printed
     assert str(costs.bill(course)).count("8.28") == 2  # without the volume, which no Describe call tells
 
