@@ -1,6 +1,7 @@
 """A notebook instance is a JupyterLab of its own: it starts, is opened by a link, keeps its volume, and goes."""
 
 import base64
+import json
 import os
 import subprocess
 import time
@@ -16,6 +17,7 @@ from helpers.local_account.client import ask
 from notebooks import ROLE, Browser, address, create, link
 
 GROUP = "/aws/sagemaker/NotebookInstances"
+LESSON_ROLE = "arn:aws:iam::000000000000:role/LessonRole"
 ON_CREATE = """#!/bin/bash
 set -e
 echo created in $PWD by $(basename $0 | cut -d_ -f1)
@@ -65,15 +67,18 @@ def sagemaker(served):
 
 
 @pytest.fixture(scope="module")
-def instance(sagemaker):
-    """The name of an instance that is in service, with scripts, a stored repository and another one."""
+def instance(served, sagemaker):
+    """The name of an instance that is in service, with a role of its own, scripts and a stored repository."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    served.client("iam").create_role(RoleName="LessonRole", AssumeRolePolicyDocument=document)
     sagemaker.create_notebook_instance_lifecycle_config(
         NotebookInstanceLifecycleConfigName="scripts", OnCreate=script(ON_CREATE), OnStart=script(ON_START)
     )
     sagemaker.create_code_repository(
         CodeRepositoryName="stored", GitConfig={"RepositoryUrl": "https://git.invalid/work.git", "Branch": "other"}
     )
-    create(sagemaker, "lesson", LifecycleConfigName="scripts", DefaultCodeRepository="stored")
+    create(sagemaker, "lesson", LifecycleConfigName="scripts", DefaultCodeRepository="stored", RoleArn=LESSON_ROLE)
     return "lesson"
 
 
@@ -114,7 +119,7 @@ def test_an_instance_says_what_it_is(sagemaker, instance):
     assert answer["Url"].startswith("lesson.notebook.us-east-1.sagemaker.localhost:")
     expected = {
         "InstanceType": "ml.t3.medium",
-        "RoleArn": ROLE,
+        "RoleArn": LESSON_ROLE,
         "VolumeSizeInGB": 5,
         "RootAccess": "Enabled",
         "DirectInternetAccess": "Enabled",
@@ -150,7 +155,7 @@ def test_a_kernel_works_under_the_role_of_the_instance(browser):
         "print(boto3.client('sagemaker').list_notebook_instances()['NotebookInstances'][0]['NotebookInstanceName'])\n"
         "print(os.path.expanduser('~').endswith('/home/ec2-user'))"
     )
-    assert printed.split() == ["arn:aws:sts::000000000000:assumed-role/SageMakerCourseRole/SageMaker", "lesson", "True"]
+    assert printed.split() == ["arn:aws:sts::000000000000:assumed-role/LessonRole/SageMaker", "lesson", "True"]
 
 
 def test_python_finds_the_paths_of_the_container(browser):

@@ -38,7 +38,7 @@ class Account:
     def __init__(self, folder, port, region=REGION):
         from .console.sessions import Sessions
         from .runners.hosting import Hosting
-        from .runners.notebook_server import Notebooks
+        from .runners.notebooks import Notebooks
         from .runners.processing import Processing
         from .runners.scaling import Scaling
         from .runners.training import Training
