@@ -31,6 +31,17 @@ TRAINING = Kind("training job", "list_training_jobs", "TrainingJobSummaries", "T
 PROCESSING = Kind(
     "processing job", "list_processing_jobs", "ProcessingJobSummaries", "ProcessingJobName", "ProcessingJobStatus"
 )
+TUNING = Kind(
+    "hyper parameter tuning job",
+    "list_hyper_parameter_tuning_jobs",
+    "HyperParameterTuningJobSummaries",
+    "HyperParameterTuningJobName",
+    "HyperParameterTuningJobStatus",
+)
+TRANSFORM = Kind(
+    "transform job", "list_transform_jobs", "TransformJobSummaries", "TransformJobName", "TransformJobStatus"
+)
+JOBS = (TUNING, TRAINING, PROCESSING, TRANSFORM)  # a tuning job first: it would go on and start training jobs
 NOTEBOOK = Kind(
     "notebook instance",
     "list_notebook_instances",
@@ -66,7 +77,7 @@ def standing(course):
     """Return the learner's endpoints and notebook instances, with what they are made of, and running jobs."""
     kinds = (ENDPOINT, CONFIG, MODEL, NOTEBOOK, SCRIPTS, REPOSITORY)
     found = [thing for kind in kinds for thing in of(course, kind)]
-    jobs = [(kind, status) for kind in (TRAINING, PROCESSING) for status in RUNNING]
+    jobs = [(kind, status) for kind in JOBS for status in RUNNING]
     return found + [thing for kind, status in jobs for thing in of(course, kind, StatusEquals=status)]
 
 
@@ -121,7 +132,7 @@ def _folders(course):
     The SDK calls such a folder as the job or the model; a training job's Describe names it as the place of its output.
     Another folder may begin with the learner's name too, and be anybody's.
     """
-    names = {thing.name for kind in (MODEL, PROCESSING) for thing in of(course, kind) if thing.tagged}
+    names = {thing.name for kind in (MODEL, PROCESSING, TRANSFORM) for thing in of(course, kind) if thing.tagged}
     for job in jobs(course):
         place = urlsplit(job["OutputDataConfig"]["S3OutputPath"])  # "s3://bucket/me-flights"
         if place.netloc == course.bucket:

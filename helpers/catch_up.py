@@ -78,7 +78,7 @@ def _train(course, hyperparameters):
 def _made(course, hyperparameters):
     """Return the artifact of the newest job with these hyperparameters, or None if there is none or it was deleted."""
     for job in reversed(belongings.jobs(course)):
-        given = {name: json.loads(value) for name, value in job.get("HyperParameters", {}).items()}
+        given = {name: _read(value) for name, value in job.get("HyperParameters", {}).items()}
         if job["TrainingJobStatus"] == "Completed" and given == hyperparameters:
             uri = job["ModelArtifacts"]["S3ModelArtifacts"]
             bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -88,3 +88,11 @@ def _made(course, hyperparameters):
             except ClientError:
                 continue
     return None
+
+
+def _read(text):
+    """Return what a hyperparameter stands for: the SDK sends JSON, a tuning job sends bare texts too."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

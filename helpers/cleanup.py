@@ -6,13 +6,14 @@ What is another learner's is never touched.
 
 import contextlib
 import json
+import time
 from pathlib import Path
 
 import boto3
 from botocore.exceptions import ClientError, WaiterError
 
 from . import belongings, costs
-from .belongings import CONFIG, ENDPOINT, MODEL, NOTEBOOK, PROCESSING, REPOSITORY, RUNNING, SCRIPTS, TRAINING
+from .belongings import CONFIG, ENDPOINT, JOBS, MODEL, NOTEBOOK, REPOSITORY, RUNNING, SCRIPTS, TUNING
 
 METADATA = Path("/opt/ml/metadata/resource-metadata.json")  # on a notebook instance: which one this is
 
@@ -56,7 +57,7 @@ def _tagged(course, kind, **filters):
 
 
 def _stop_jobs(course, sagemaker):
-    kinds = [(kind, status) for kind in (TRAINING, PROCESSING) for status in RUNNING]
+    kinds = [(kind, status) for kind in JOBS for status in RUNNING]
     running = [thing for kind, status in kinds for thing in _tagged(course, kind, StatusEquals=status)]
     for thing in running:
         try:
@@ -65,9 +66,20 @@ def _stop_jobs(course, sagemaker):
             if error.response["Error"]["Code"] != "ValidationException":  # it ended by itself in between
                 raise
     for thing in running:
-        waiter = sagemaker.get_waiter(f"{_spelled(thing.kind)}_completed_or_stopped")
-        waiter.wait(**{thing.kind.name: thing.name})
+        if thing.kind is TUNING:
+            _await_tuning(sagemaker, thing.name)
+        else:
+            with contextlib.suppress(WaiterError):  # it has failed in between, which is an end too
+                waiter = sagemaker.get_waiter(f"{_spelled(thing.kind)}_completed_or_stopped")
+                waiter.wait(**{thing.kind.name: thing.name})
         yield f"{thing.kind.title} {thing.name}: stopped"
+
+
+def _await_tuning(sagemaker, name):
+    """Wait until a tuning job has stopped all that it runs; boto3 has no waiter for this."""
+    describe = sagemaker.describe_hyper_parameter_tuning_job
+    while describe(HyperParameterTuningJobName=name)["HyperParameterTuningJobStatus"] in RUNNING:
+        time.sleep(1)
 
 
 def _spelled(kind):

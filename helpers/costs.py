@@ -57,7 +57,7 @@ def bill(course):
 
 def usage(course):
     """Return the learner's usage since the first cell ran: jobs, endpoints that stand or stood."""
-    return [*_processing(course), *_training(course), *_endpoints(course), *_ended(course)]
+    return [*_processing(course), *_training(course), *_transform(course), *_endpoints(course), *_ended(course)]
 
 
 def total(used):
@@ -112,6 +112,17 @@ def _processing(course):
         seconds = math.ceil((end - start).total_seconds()) if start else 0  # a second begun is a second
         yield Usage(
             f"processing job {job['ProcessingJobName']}", "processing", machines["InstanceType"],
+            machines["InstanceCount"], seconds, course.region,
+        )  # fmt: skip
+
+
+def _transform(course):
+    for job in belongings.jobs(course, since=course.began, kind=belongings.TRANSFORM):
+        machines, start = job["TransformResources"], job.get("TransformStartTime")
+        end = job.get("TransformEndTime") or _now(course)
+        seconds = math.ceil((end - start).total_seconds()) if start else 0
+        yield Usage(
+            f"transform job {job['TransformJobName']}", "transform", machines["InstanceType"],
             machines["InstanceCount"], seconds, course.region,
         )  # fmt: skip
 

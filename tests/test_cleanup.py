@@ -5,6 +5,7 @@ import base64
 import boto3
 import pytest
 
+from endpoints import SCRIPT, SKLEARN, Endpoints, script_archive
 from helpers import belongings, cleanup, costs, session
 from things import endpoint, finished_job, job, model, processing_job
 
@@ -137,3 +138,65 @@ def test_the_bill_counts_seconds_by_rate_and_remembers_what_was_deleted(
     assert used["endpoint me-flights"].usd > 0
     assert costs.remembered(tmp_path / "usage") == [used["endpoint me-flights"]]
     assert "together" in str(costs.bill(course))
+
+
+def test_a_tuning_job_is_stopped_with_its_training_jobs(course, sagemaker):
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=course.bucket)
+    s3.put_object(Bucket=course.bucket, Key=f"{course.prefix}/long/train.py", Body=b"import time; time.sleep(600)")
+    values = {"sagemaker_program": "train.py", "sagemaker_submit_directory": "/opt/ml/input/data/code"}
+    script = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{course.bucket}/{course.prefix}/long/"}
+    sagemaker.create_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="me-search",
+        HyperParameterTuningJobConfig={
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "score"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 9, "MaxParallelTrainingJobs": 2},
+            "ParameterRanges": {"IntegerParameterRanges": [{"Name": "depth", "MinValue": "1", "MaxValue": "9"}]},
+        },
+        TrainingJobDefinition={
+            "AlgorithmSpecification": {
+                "TrainingImage": SKLEARN,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [{"Name": "score", "Regex": "score=([0-9.]+)"}],
+            },
+            "StaticHyperParameters": values,
+            "RoleArn": course.role,
+            "InputDataConfig": [{"ChannelName": "code", "DataSource": {"S3DataSource": script}}],
+            "OutputDataConfig": {"S3OutputPath": f"s3://{course.bucket}/me-search"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        },
+        Tags=course.tags,
+    )
+    assert "hyper parameter tuning job me-search (InProgress)" in cleanup.left(course)
+    cleanup.everything(course)
+    assert cleanup.left(course) == []
+    (search,) = sagemaker.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"]
+    assert (search["HyperParameterTuningJobStatus"], search["TrainingJobStatusCounters"]["Completed"]) == ("Stopped", 0)
+
+
+def test_a_transform_job_is_stopped_and_billed(course, account, sagemaker):
+    made = Endpoints(account)
+    made.model("me-slow", script_archive("import time; time.sleep(600)"), SKLEARN, SCRIPT, Tags=course.tags)
+    boto3.client("s3").create_bucket(Bucket=course.bucket)
+    boto3.client("s3").put_object(Bucket=course.bucket, Key=f"{course.prefix}/in/a", Body=b"x")
+    sagemaker.create_transform_job(
+        TransformJobName="me-batch",
+        ModelName="me-slow",
+        TransformInput={
+            "DataSource": {
+                "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{course.bucket}/{course.prefix}/in/"}
+            }
+        },
+        TransformOutput={"S3OutputPath": f"s3://{course.bucket}/me-batch"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        Tags=course.tags,
+    )
+    while "TransformStartTime" not in sagemaker.describe_transform_job(TransformJobName="me-batch"):
+        pass
+    cleanup.everything(course)
+    assert sagemaker.describe_transform_job(TransformJobName="me-batch")["TransformJobStatus"] == "Stopped"
+    assert cleanup.left(course) == []
+    used = {one.thing: one for one in costs.usage(course)}["transform job me-batch"]
+    assert used.component == "transform" and used.seconds >= 1
