@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -167,6 +168,28 @@ def test_a_form_that_another_site_sends_does_nothing(browser, headers):
     answer = browser.post(ACT, FORM, **headers)
     assert answer.status == 403
     assert "RecordNotFound" not in answer.text  # what SageMaker would have said
+
+
+def test_what_the_page_does_is_recorded(browser, shared_account):
+    browser.post(ACT, FORM | {"name": "recorded"})
+    end = time.monotonic() + 10
+    while "recorded" not in (calls := (shared_account.folder / "calls.jsonl").read_text()) and time.monotonic() < end:
+        time.sleep(0.05)
+    [line] = [json.loads(line) for line in calls.splitlines() if '"recorded"' in line]
+    assert (line["Operation"], line["Error"]) == ("StopNotebookInstance", "ValidationException")
+    assert line["Who"] == "arn:aws:sts::000000000000:assumed-role/SageMakerCourseRole/SageMaker"
+
+
+def test_what_the_page_does_is_held_against_policies_that_are_enforced(account):
+    deny = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "sagemaker:Stop*", "Resource": "*"}}
+    policy = {"PolicyName": "no", "PolicyDocument": json.dumps(deny)}
+    account.client("iam").put_role_policy(RoleName="SageMakerCourseRole", **policy)
+    account.stop()
+    account.enforce = True
+    account.start()
+    answer = Browser(account).post(ACT, FORM)
+    assert "is not authorized to perform: sagemaker:StopNotebookInstance" in answer.text
+    assert "with an explicit deny" in answer.text
 
 
 def test_a_form_of_the_page_itself_reaches_sagemaker(browser):

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit
 
 from .. import shapes
+from ..calls import Call
+from ..errors import AwsError
 from ..kinds import kind_of_arn
-from ..services import sagemaker
+from ..services import authorization, sagemaker
+from ..signatures import Caller
 from ..validation import check
 from .sessions import PREFIX
 from .view import Code, Link, Status
@@ -38,11 +41,26 @@ class Asked:
     name: str = ""  # "trial-1"
     query: dict = field(default_factory=dict)
     form: dict = field(default_factory=dict)
+    request: object = None  # the browser's, where it may act
 
     def perform(self, operation, **request):
         """Ask SageMaker, as a program would."""
         checked = check(request, shapes.operation(operation).input_shape)
         return sagemaker.perform(self.account, self.region, operation, checked)
+
+    def act(self, operation, **parameters):
+        """Do something in the learner's name: held against their policies and recorded, as a program's call."""
+        caller = Caller(self.account.keys["AccessKeyId"], self.region, "sagemaker", self.account.caller_arn)
+        self.request.scope["course.call"] = call = Call(self.account, caller, operation=operation)
+        try:
+            checked = check(parameters, shapes.operation(operation).input_shape)
+            authorization.check(self.request, "sagemaker", operation, checked)
+            answer = sagemaker.perform(self.account, self.region, operation, checked)
+        except AwsError as error:
+            self.account.calls.answered(call, self.request, sagemaker.refused(error))
+            raise
+        self.account.calls.answered(call, self.request, sagemaker.json_response(answer))
+        return answer
 
     def href(self, path, **query):
         """Return the address of a page in this region."""

@@ -146,7 +146,7 @@ def create(asked):
         size = given.get("VolumeSizeInGB", "")
         if not size.isdecimal():
             raise ValidationException(f"The volume size must be a whole number, not {size!r}.")
-        asked.perform("CreateNotebookInstance", **(given | {"VolumeSizeInGB": int(size)}))
+        asked.act("CreateNotebookInstance", **(given | {"VolumeSizeInGB": int(size)}))
     except AwsError as error:
         return form(asked, asked.form, error.message)
     return asked.href(LIST)
@@ -156,11 +156,11 @@ def act(asked):
     """Start, stop, delete or open a notebook instance."""
     name, do = asked.form.get("name", ""), asked.form.get("do")
     if do == "open":
-        url = asked.perform("CreatePresignedNotebookInstanceUrl", NotebookInstanceName=name)["AuthorizedUrl"]
+        url = asked.act("CreatePresignedNotebookInstanceUrl", NotebookInstanceName=name)["AuthorizedUrl"]
         return url + ("&view=lab" if asked.form.get("view") == "lab" else "")
     if do not in ("start", "stop", "delete"):
         raise ValidationException("A notebook instance can be started, stopped, deleted and opened.")
-    asked.perform(f"{do.title()}NotebookInstance", NotebookInstanceName=name)
+    asked.act(f"{do.title()}NotebookInstance", NotebookInstanceName=name)
     return asked.href(LIST)
 
 

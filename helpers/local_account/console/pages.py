@@ -130,7 +130,7 @@ async def act(request, account, region, path, token):
     action = ACTIONS.get(path)
     if action is None:
         return message("Not allowed", "The console reports; this page has nothing to do.", 405)
-    asked = Asked(account, region, path, query=dict(request.query_params), form=form)
+    asked = Asked(account, region, path, query=dict(request.query_params), form=form, request=request)
     try:
         done = await asyncio.to_thread(action, asked)
     except AwsError as error:
