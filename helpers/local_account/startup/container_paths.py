@@ -12,8 +12,9 @@ import os
 import sys
 
 ONE_PATH = (
-    "access", "chdir", "chmod", "listdir", "lstat", "mkdir", "open", "readlink", "remove", "rmdir", "scandir", "stat",
-    "truncate", "unlink", "utime",
+    "access", "chdir", "chflags", "chmod", "chown", "getxattr", "listdir", "listxattr", "lstat", "mkdir", "mkfifo",
+    "open", "readlink", "remove", "removexattr", "rmdir", "scandir", "setxattr", "stat", "statvfs", "truncate",
+    "unlink", "utime",
 )  # fmt: skip
 TWO_PATHS = ("link", "rename", "replace", "symlink")
 
@@ -32,7 +33,7 @@ def begin():
 
     builtins.open = io.open = taught(io.open, inward, 1)
     for count, functions in ((1, ONE_PATH), (2, TWO_PATHS)):
-        for name in functions:
+        for name in filter(functools.partial(hasattr, os), functions):
             before = getattr(os, name)
             after = taught(before, inward, count)
             setattr(os, name, after)
