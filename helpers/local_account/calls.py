@@ -115,10 +115,9 @@ class Calls:
                 self.flush()
 
     def _opened(self):
-        file = open(self.path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600))
-        if file.tell() and not _ends_with_newline(self.path):
-            file.write(b"\n")  # the account was killed within a line, which is no JSON
-        return file
+        if self.path.exists():
+            os.truncate(self.path, _end_of_last_line(self.path))  # a kill may have cut a line
+        return open(self.path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600))
 
 
 def _line_of_call(call, request, response):
@@ -242,7 +241,14 @@ def _backwards(path, piece=256 * 1024):
             yield rest
 
 
-def _ends_with_newline(path):
+def _end_of_last_line(path, piece=64 * 1024):
+    """Return where the last whole line of a file ends."""
     with open(path, "rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+        place = file.seek(0, os.SEEK_END)
+        while place:
+            start = max(0, place - piece)
+            file.seek(start)
+            if (end := file.read(place - start).rfind(b"\n")) >= 0:
+                return start + end + 1
+            place = start
+    return 0

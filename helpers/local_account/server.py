@@ -22,6 +22,7 @@ from .errors import AwsError, LocalLimit
 from .services import (
     autoscaling,
     budgets,
+    cloudtrail,
     cloudwatch,
     cost_explorer,
     course,
@@ -50,6 +51,7 @@ SERVICES = {  # by the service that a signature names
     "pricing": pricing.serve,
     "ce": cost_explorer.serve,
     "application-autoscaling": autoscaling.serve,
+    "cloudtrail": cloudtrail.serve,
     "course": course.serve,
 }
 
