@@ -7,6 +7,7 @@ rate is listed with None, which is not the same as free.
 
 import calendar
 import json
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -90,7 +91,7 @@ class Meter:
 
     def machines(self, arn, component, counts, region=None, tags=()):
         """Bill exactly these machines of a component from now on, {"ml.m5.large": 2}, and no others."""
-        with self.lock:
+        with self._together():
             for _, what in self._open(arn, component):
                 if not counts.get(what):
                     self._end(arn, component, what)
@@ -100,7 +101,7 @@ class Meter:
 
     def end(self, arn, component=None):
         """Stop billing what is billed for a resource: all of it, or its machines of a component, or its volume."""
-        with self.lock:
+        with self._together():
             for found, what in self._open(arn, component):
                 self._end(arn, found, what)
 
@@ -117,7 +118,7 @@ class Meter:
         arn, region = record[JOBS[component]], region or record["_Region"]
         tags = _stored(record["_Tags"] if tags is None else tags)
         stretch = began.timestamp(), ended and ended.timestamp()
-        with self.lock:
+        with self._together():
             self.database.execute("DELETE FROM meter_spans WHERE arn = ? AND began = ?", (arn, stretch[0]))
             self._insert(arn, component, instance_type, count, region, tags, *stretch)
             if gib := _volume(record):
@@ -127,7 +128,7 @@ class Meter:
     def retag(self, arn, tags):
         """Bill a resource under other tags from now on; what it used before keeps those of before."""
         tags, now = _stored(tags), self._now()
-        with self.lock:
+        with self._together():
             rows = self.database.execute(
                 "SELECT component, what, amount, region FROM meter_spans WHERE ended IS NULL AND arn = ? AND tags != ?",
                 (arn, tags),
@@ -177,7 +178,7 @@ class Meter:
 
     def _begin(self, arn, component, what, amount, region, tags):
         region, tags = region or self.account.region, _stored(tags)
-        with self.lock:
+        with self._together():
             same = self.database.execute(
                 "SELECT 1 FROM meter_spans WHERE ended IS NULL AND arn = ? AND component = ? AND what = ? "
                 "AND amount = ? AND region = ? AND tags = ?",
@@ -186,6 +187,19 @@ class Meter:
             if not same:
                 self._end(arn, component, what)
                 self._insert(arn, component, what, amount, region, tags, self._now(), None)
+
+    @contextmanager
+    def _together(self):
+        """Write all of what follows, or nothing of it."""
+        with self.lock:
+            self.database.execute("SAVEPOINT meter")
+            try:
+                yield
+            except BaseException:
+                self.database.execute("ROLLBACK TO meter")
+                raise
+            finally:
+                self.database.execute("RELEASE meter")
 
     def _open(self, arn, component=None):
         return self.database.execute(
