@@ -4,6 +4,7 @@ import gzip
 import json
 import time
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -269,7 +270,10 @@ def test_an_account_that_dies_leaves_a_failed_job_and_no_container(account):
     transforms.start("cut", "slow")
     while not transforms.lines("cut"):
         time.sleep(0.02)
+    children = psutil.Process(account.pid).children(recursive=True)
     account.kill()
+    gone, left = psutil.wait_procs(children, 10)
+    assert gone and not left
     account.start()
     transforms.connect()
     job = transforms.sagemaker.describe_transform_job(TransformJobName="cut")

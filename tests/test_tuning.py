@@ -231,6 +231,20 @@ def test_a_stopped_tuning_job_stops_its_training_jobs(tuner):
         tuner.describe("stopped")
 
 
+def test_a_training_job_that_cannot_be_created_fails_the_tuning_job(tuner):
+    tuner.put("vanishing/train.py", SCRIPT)
+    request = tuner.request("vanishing", number("value", "0", "1"), most=3, parallel=1, static={"pause": "1"})
+    request["TrainingJobDefinition"]["InputDataConfig"] = [channel("code", "s3://course/vanishing/")]
+    tuner.sagemaker.create_hyper_parameter_tuning_job(**request)
+    while not any("TrainingStartTime" in job for job in tuner.jobs("vanishing")):
+        time.sleep(0.02)
+    tuner.until(tuner.jobs("vanishing")[0]["TrainingJobName"], "Invoking script with the following command:")
+    tuner.s3.delete_object(Bucket="course", Key="vanishing/train.py")
+    job = tuner.rest("vanishing")
+    assert job["HyperParameterTuningJobStatus"] == "Failed"
+    assert re.match(r"Training job vanishing-002-\w+ could not be created: No S3 objects", job["FailureReason"])
+
+
 def test_a_target_that_is_reached_ends_the_tuning_job(tuner):
     criteria = {"TargetObjectiveMetricValue": 5.0}
     job = tuner.tune("target", number("value", "6", "7"), most=9, parallel=1, TuningJobCompletionCriteria=criteria)

@@ -31,8 +31,17 @@ class Trial:
     definition: dict
     search: Search
     suggestion: Suggestion
-    series: list = field(default_factory=list)  # the values of the objective, in the order in which they were printed
+    averages: list = field(default_factory=list)  # of the values of the objective, after each that was printed
     given_up: bool = False  # it was stopped early
+
+    def hear(self, value):
+        """Take a value of the objective."""
+        before = self.averages[-1] if self.averages else 0.0
+        self.averages.append(before + (value - before) / (len(self.averages) + 1))
+
+    def average(self, epoch):
+        """Return the average of the values up to an epoch, or of all if there are fewer."""
+        return self.averages[min(epoch, len(self.averages)) - 1]
 
 
 class TuningJob(Job):
@@ -119,8 +128,8 @@ class TuningJob(Job):
         match event:
             case ("metric", name, value) if name in self.running:
                 trial = self.running[name]
-                trial.series.append(value)
-                if not trial.given_up and self.is_hopeless(trial):
+                trial.hear(value)
+                if not trial.given_up and self.is_hopeless(trial, value):
                     trial.given_up = True
                     self.stop_training(name)
             case ("ended", name) if name in self.running:
@@ -130,18 +139,17 @@ class TuningJob(Job):
             case ("cut off",):
                 self.gone = True
 
-    def is_hopeless(self, trial):
+    def is_hopeless(self, trial, value):
         """Tell whether a running training job should be stopped early, after the result of one more epoch."""
-        epoch, value = len(trial.series), trial.series[-1]
+        epoch = len(trial.averages)
         if self.config["Strategy"] == "Hyperband":
             # A job that stays within MaxResource ends by itself and keeps its model; one that goes beyond is stopped.
             return trial.search.report(trial.suggestion, value) or epoch > trial.search.resource[1]
         if self.config.get("TrainingJobEarlyStoppingType", "Off") == "Off":
             return False
-        earlier = [each.series[:epoch] for each in self.past]
-        if not earlier:
+        if not self.past:
             return False
-        middle = statistics.median(statistics.fmean(series) for series in earlier)
+        middle = statistics.median(earlier.average(epoch) for earlier in self.past)
         return value < middle if trial.search.maximize else value > middle
 
     def take(self, trial):
@@ -149,7 +157,7 @@ class TuningJob(Job):
         record = self.account.records.get("TrainingJob", self.region, trial.name)
         value = tuning_results.objective(record) if record else None
         trial.search.learn(trial.suggestion, value, trial.given_up)
-        if value is not None:
+        if trial.averages and value is not None:
             self.past.append(trial)
         self.account.records.change(self.kind, self.region, self.name, LastModifiedTime=self.account.clock.now())
         if self.is_enough():
