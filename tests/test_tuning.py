@@ -339,6 +339,8 @@ def test_lists_have_every_filter_and_order(tuner):
     assert [job["TrainingJobName"][7:10] for job in first["TrainingJobSummaries"] + rest] == [
         f"00{n}" for n in range(1, 7)
     ]
+    with pytest.raises(ClientError, match="Invalid NextToken"):
+        tuner.jobs("listed", NextToken=first["NextToken"], SortBy="Name")
     assert tuner.jobs("listed", StatusEquals="Stopped") == []
     listed = tuner.sagemaker.list_hyper_parameter_tuning_jobs(NameContains="listed", StatusEquals="Completed")
     (shown,) = listed["HyperParameterTuningJobSummaries"]

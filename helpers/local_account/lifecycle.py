@@ -67,7 +67,10 @@ def cut_page(rows, descending, request):
     rows = sorted(rows, key=lambda row: row[:2], reverse=descending)
     if token := request.get("NextToken"):
         last = _opened(token)
-        rows = [row for row in rows if (row[:2] < last if descending else row[:2] > last)]
+        try:
+            rows = [row for row in rows if (row[:2] < last if descending else row[:2] > last)]
+        except TypeError:  # it is of a list that was sorted by something else
+            raise ValidationException(f"Invalid NextToken: {token}") from None
     size = request.get("MaxResults", PAGE)
     more = {"NextToken": _sealed(*rows[size - 1][:2])} if len(rows) > size else {}
     return [thing for _, _, thing in rows[:size]], more
@@ -157,5 +160,5 @@ def _opened(token):
     try:
         value, name, is_time = json.loads(base64.urlsafe_b64decode(token))
         return (datetime.fromisoformat(value) if is_time else value), name
-    except ValueError:
+    except (ValueError, TypeError):
         raise ValidationException(f"Invalid NextToken: {token}") from None
