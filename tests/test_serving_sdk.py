@@ -51,8 +51,6 @@ endpoint = deploy("captured", initial_instance_count=1, data_capture_config=capt
 print("ANSWER captured", endpoint.invoke(body="0.1,0.2,0.3,0.4", **text).body.read().decode().strip())
 while not s3.list_objects_v2(Bucket=course.bucket, Prefix="captured/anna-captured/")["KeyCount"]:
     time.sleep(0.1)
-parts = endpoint.invoke_with_response_stream(body="0.1,0.2,0.3,0.4", **text).body
-print("ANSWER stream", b"".join(part["PayloadPart"]["Bytes"] for part in parts).decode().strip())
 """
 
 
@@ -72,7 +70,7 @@ def test_the_unmodified_sdk_serves_in_all_ways(account, tmp_path):
     )
     assert run.returncode == 0, run.stdout + run.stderr
     answers = dict(line.split()[1:] for line in run.stdout.splitlines() if line.startswith("ANSWER"))
-    assert list(answers) == ["serverless", "async", "captured", "stream"]
+    assert list(answers) == ["serverless", "async", "captured"]
     assert len(set(answers.values())) == 1  # the same model, the same row
     assert 0 < float(answers["serverless"]) < 1
     assert "MEMORY 2048" in run.stdout

@@ -61,7 +61,7 @@ class Capture:
             uri = as_s3(captures(instance.fleet.config)["DestinationS3Uri"]).rstrip("/")
             now = self.account.clock.now().astimezone(UTC)
             name = f"{now:%Y/%m/%d/%H/%M-%S}-{now.microsecond // 1000:03}-{uuid.uuid4()}.jsonl"
-            bucket, key = split(f"{uri}/{instance.endpoint}/{instance.variant.name}/{name}")
+            bucket, key = split(f"{uri}/{instance.variant.record['EndpointName']}/{instance.variant.name}/{name}")
             role = instance.variant.model["ExecutionRoleArn"]
             try:
                 if not self.account.iam.allows(role, "s3:PutObject", f"arn:aws:s3:::{bucket}/{key}"):
