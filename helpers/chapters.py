@@ -52,14 +52,14 @@ class Run:
         return not self.error and not self.left
 
 
-def run(names=(), account="local", learner=None, region=None, keep=False, folder=None):
+def run(names=(), account="local", learner=None, region=None, keep=False, folder=None, enforce=None):
     """Run the chapters into a folder, print the table and return the exit status."""
     chapters = found(names)
     folder = Path(folder or ROOT / "_runs" / time.strftime("%Y-%m-%d-%H%M%S"))
     folder.mkdir(parents=True, exist_ok=True)
     runs = []
     for chapter in chapters:
-        one = execute(chapter, folder, account, learner, region, keep)
+        one = execute(chapter, folder, account, learner, region, keep, enforce=enforce)
         runs.append(one)
         if one.error:
             print(f"\n{one.chapter} failed.\n{one.error}\n", file=sys.stderr)
@@ -87,16 +87,16 @@ def found(names=()):
     return list(dict.fromkeys(path.resolve() for path in paths))
 
 
-def execute(chapter, folder, account="local", learner=None, region=None, keep=False, progress=True):
+def execute(chapter, folder, account="local", learner=None, region=None, keep=False, progress=True, enforce=None):
     """Run one chapter into a folder, look at what it left, and clean up after it; return its Run.
 
     In local mode the chapter meets an empty account, which ends and goes afterwards. With `keep` it goes on, in a
-    folder beside the executed chapter.
+    folder beside the executed chapter. With `enforce` that account holds every call against IAM's policies.
     """
     one = Run(chapter.stem, account, output=Path(folder, chapter.name))
     given = {"ACCOUNT": account, "LEARNER": learner, "REGION": region, "KEEP": keep}
     parameters = {name: value for name, value in given.items() if value is not None}
-    with _account_of(one, keep) as own, tempfile.TemporaryDirectory() as notes:
+    with _account_of(one, keep, enforce) as own, tempfile.TemporaryDirectory() as notes:
         usage = Path(notes, "usage")
         with variables({costs.USAGE_FILE: str(usage), session.FOLDER: own, "JUPYTER_PREFER_ENV_PATH": "1"}):
             began = datetime.now(UTC)
@@ -199,11 +199,11 @@ def processes(folder):
 
 
 @contextlib.contextmanager
-def empty_account():
+def empty_account(enforce=None):
     """Give the folder of an account that is new, and that ends and goes afterwards."""
     folder = tempfile.mkdtemp(prefix="course-")
     try:
-        serving.up(folder, idle=IDLE)
+        serving.up(folder, idle=IDLE, enforce=enforce)
         yield folder
     finally:
         serving.down(folder)
@@ -221,11 +221,16 @@ def variables(values):
         _set(before)
 
 
-def _account_of(one, keep):
+def _account_of(one, keep, enforce):
     """Give the folder of the account that a chapter meets; None on AWS."""
     if one.account != "local":
         return contextlib.nullcontext(None)
-    return contextlib.nullcontext(str(one.output.with_suffix(".account"))) if keep else empty_account()
+    if not keep:
+        return empty_account(enforce)
+    folder = str(one.output.with_suffix(".account"))
+    if enforce:
+        serving.up(folder, enforce=True)
+    return contextlib.nullcontext(folder)
 
 
 def _set(values):

@@ -112,7 +112,9 @@ def chapters(options):
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` cleans up as Ctrl-C does
     try:
-        return run(options.chapter, options.account, options.learner, options.region, options.keep)
+        return run(
+            options.chapter, options.account, options.learner, options.region, options.keep, enforce=options.enforce_iam
+        )
     except NoChapter as error:
         print(f"course: {error}", file=sys.stderr)
         return 2
@@ -199,6 +201,9 @@ def _parser():
             command.add_argument("--account", choices=("local", "aws"), default="local", help="default: %(default)s")
             command.add_argument("--learner", help="the learner's name (default: the chapter's own)")
             command.add_argument("--region", help="default: the chapter's own")
+            command.add_argument(
+                "--enforce-iam", action="store_true", default=None, help="on accounts that enforce IAM"
+            )
             command.add_argument("--keep", action="store_true", help="let everything stand that the chapters create")
     return parser
 
