@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from conftest import Served
+from helpers.command import main
 from helpers.local_account import serving
 
 ACCOUNT = "000000000000"
@@ -421,15 +422,18 @@ def test_nothing_is_enforced_unless_asked(shared_account):
     assert session.client("sagemaker", endpoint_url=shared_account.url).list_models()["Models"] == []
 
 
-def test_the_choice_survives_a_restart_and_another_one_is_refused_while_it_runs(tmp_path):
+def test_the_choice_survives_a_restart_and_another_one_is_refused_while_it_runs(tmp_path, capsys):
     folder = tmp_path / "account"
+    where = ["--folder", str(folder), "--port", "0"]
     try:
-        assert serving.up(folder, 0, idle=600, enforce=True)["EnforcesIam"]
+        assert main(["up", "--enforce-iam", *where]) == 0
         serving.down(folder)
-        assert serving.up(folder, 0, idle=600)["EnforcesIam"]
-        with pytest.raises(serving.NotServed, match="already, and enforces IAM"):
-            serving.up(folder, enforce=False)
+        assert main(["up", *where]) == 0
+        assert main(["status", *where[:2]]) == 0
+        assert ["IAM", "enforced"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+        assert main(["up", "--no-enforce-iam", *where[:2]]) == 1
+        assert "already, and enforces IAM. `course down --folder" in capsys.readouterr().err
         serving.down(folder)
-        assert not serving.up(folder, 0, idle=600, enforce=False)["EnforcesIam"]
+        assert not serving.up(folder, 0, enforce=False)["EnforcesIam"]
     finally:
         serving.down(folder)

@@ -92,15 +92,7 @@ class Calls:
                 except Exception:  # one call that cannot be written down must not stop the others
                     traceback.print_exc(file=sys.stderr)
             if lines:
-                try:
-                    self.file.write(("\n".join(lines) + "\n").encode(errors="replace"))
-                    self.file.flush()
-                except OSError:  # the disk is full; the calls themselves say so
-                    pass
-                if self.file.tell() > MOST_BYTES:
-                    self.file.close()
-                    os.replace(self.path, self.older)
-                    self.file = self._opened()
+                self._append(("\n".join(lines) + "\n").encode(errors="replace"))
 
     def close(self):
         """Write the rest."""
@@ -108,6 +100,18 @@ class Calls:
         self.thread.join(10)
         self.flush()
         self.file.close()
+
+    def _append(self, data):
+        before = self.file.seek(0, os.SEEK_END)
+        try:
+            if self.file.write(data) < len(data):
+                raise OSError("The disk is full.")
+        except OSError:  # what cannot be kept is lost; the file still holds whole lines
+            os.truncate(self.path, before)
+        if before + len(data) > MOST_BYTES:
+            self.file.close()
+            os.replace(self.path, self.older)
+            self.file = self._opened()
 
     def _watch(self):
         while not self.ended.wait(PAUSE):
@@ -117,7 +121,7 @@ class Calls:
     def _opened(self):
         if self.path.exists():
             os.truncate(self.path, _end_of_last_line(self.path))  # a kill may have cut a line
-        return open(self.path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600))
+        return open(self.path, "ab", buffering=0, opener=lambda path, flags: os.open(path, flags, 0o600))
 
 
 def _line_of_call(call, request, response):

@@ -106,6 +106,9 @@ class Checkpoints:
     def begin(self):
         """Bring what S3 has, then watch the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.account.iam.allows(self.role, "s3:ListBucket", f"arn:aws:s3:::{self.bucket}"):
+            uri = f"s3://{self.bucket}/{self.prefix}"
+            raise client_error(f"Data download failed:{uri} (AccessDenied: Access Denied)")
         try:
             found = [Object(self.bucket, *thing) for thing in below(self.account, self.bucket, self.prefix)]
         except AwsError as error:
@@ -144,6 +147,9 @@ class Checkpoints:
             except FileNotFoundError:
                 files.pop(name)
         for name in self.sent.keys() - files.keys():
+            arn = f"arn:aws:s3:::{self.bucket}/{self.prefix}{name}"
+            if not self.account.iam.allows(self.role, "s3:DeleteObject", arn):
+                raise client_error(f"Artifact upload failed:Unable to delete {arn} (AccessDenied: Access Denied)")
             self.account.objects.delete(self.bucket, self.prefix + name)
         self.sent = files
 

@@ -46,11 +46,15 @@ def require(account, region, role, uri):
         )
 
 
-def objects(account, channel, mode):
-    """Return the objects of a channel, in the order of their keys."""
+def objects(account, channel, mode, role):
+    """Return the objects of a channel, in the order of their keys, if the role may know of them."""
     source = channel["DataSource"]["S3DataSource"]
     uri = source["S3Uri"]
     bucket, key = split(uri)
+    listed = source["S3DataType"] != "ManifestFile"
+    action, arn = ("ListBucket", bucket) if listed else ("GetObject", f"{bucket}/{key}")
+    if not account.iam.allows(role, f"s3:{action}", f"arn:aws:s3:::{arn}"):
+        raise client_error(f"Data download failed:{uri} (AccessDenied: Access Denied)")
     try:
         if source["S3DataType"] == "ManifestFile":
             return of_manifest(account, bucket, key)

@@ -55,7 +55,7 @@ def require(account, role, container):
         found = None
     if not found:
         raise ValidationException(f"Could not find model data at {uri}.")
-    if not readable(account, role, bucket, key):
+    if not (listable(account, role, bucket) if prefix else readable(account, role, bucket, key)):
         raise ValidationException(
             f'Could not access model data at {uri}. Please ensure that the role "{role}" exists and that its trust '
             'relationship policy allows the action "sts:AssumeRole" for the service principal '
@@ -68,6 +68,11 @@ def require(account, role, container):
 def readable(account, role, bucket, key):
     """Tell whether a role may read an object."""
     return account.iam.allows(role, "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
+
+
+def listable(account, role, bucket):
+    """Tell whether a role may know what lies in a bucket."""
+    return account.iam.allows(role, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
 
 
 def bring(account, model, machine, room, seconds):
@@ -119,6 +124,8 @@ def unpack(account, role, model, uri, folder, machine, room, late):
 def copy(account, role, model, uri, prefix, folder, late):
     """Copy what lies under an S3 URI as it is: one object, or all that a prefix begins."""
     bucket, key = split(uri)
+    if prefix and not listable(account, role, bucket):
+        raise cannot_download(uri)
     found = below(account, bucket, key) if prefix else [(key, Path(key).name, 0)]
     for key, name, _ in found:
         in_time(late, model, uri)
@@ -137,11 +144,15 @@ def fetch(account, role, model, uri, path):
     except AwsError:
         allowed = False
     if not allowed:
-        raise Failure(
-            f'Failed to download model data for container "container_1" from URL: "{uri}". Please ensure that there is '
-            "an object located at the URL and that the role passed to CreateModel has permissions to download the "
-            "object."
-        )
+        raise cannot_download(uri)
+
+
+def cannot_download(uri):
+    """Return the Failure of a model that is not there, or that its role may not read."""
+    return Failure(
+        f'Failed to download model data for container "container_1" from URL: "{uri}". Please ensure that there is '
+        "an object located at the URL and that the role passed to CreateModel has permissions to download the object."
+    )
 
 
 def in_time(late, model, uri):

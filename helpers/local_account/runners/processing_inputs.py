@@ -13,7 +13,8 @@ CODE = ("code", "entrypoint", "aux")  # inputs in which the SDK's processors sen
 def found(account, request):
     """Return each input with its objects, in the order of their keys."""
     return [
-        (entry, channels.objects(account, _channel(entry), "File")) for entry in request.get("ProcessingInputs", [])
+        (entry, channels.objects(account, _channel(entry), "File", request["RoleArn"]))
+        for entry in request.get("ProcessingInputs", [])
     ]
 
 

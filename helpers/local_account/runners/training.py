@@ -112,7 +112,10 @@ class TrainingJob(OnSpot, Job):
         """Bring the channels, and checkpoints of an earlier run, to the machines."""
         default = self.request["AlgorithmSpecification"]["TrainingInputMode"]
         found = [
-            (channel, channels.objects(self.account, channel, channel.get("InputMode", default)))
+            (
+                channel,
+                channels.objects(self.account, channel, channel.get("InputMode", default), self.request["RoleArn"]),
+            )
             for channel in self.request.get("InputDataConfig", [])
         ]
         room = self.request["ResourceConfig"]["VolumeSizeInGB"]

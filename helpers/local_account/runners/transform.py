@@ -47,7 +47,7 @@ class TransformJob(Job):
     def found(self):
         """Return the objects to transform, in the order of their keys."""
         source = self.request["TransformInput"]["DataSource"]["S3DataSource"]
-        found = channels.objects(self.account, {"DataSource": {"S3DataSource": source}}, "File")
+        found = channels.objects(self.account, {"DataSource": {"S3DataSource": source}}, "File", self.role)
         if not found:
             raise client_error(f"No objects were found at {source['S3Uri']}.")
         return found

@@ -127,10 +127,11 @@ def _tags_of_request(parameters):
     tags = parameters.get("Tags") or []
     if not isinstance(tags, list) or not all(isinstance(tag, dict) and "Key" in tag for tag in tags):
         return {}
-    keys = [tag["Key"] for tag in tags] or list(parameters.get("TagKeys") or [])
+    taken = parameters.get("TagKeys")
+    keys = [str(tag["Key"]) for tag in tags] or (list(map(str, taken)) if isinstance(taken, list) else [])
     if not keys:
         return {}
-    return {"aws:TagKeys": keys, **{f"aws:RequestTag/{tag['Key']}": [tag.get("Value", "")] for tag in tags}}
+    return {"aws:TagKeys": keys, **{f"aws:RequestTag/{tag['Key']}": [str(tag.get("Value", ""))] for tag in tags}}
 
 
 def _tags_of(account, arn):
@@ -180,6 +181,29 @@ def _named_arn(account, region, operation, parameters):
     return next((value for value in parameters.values() if isinstance(value, str) and value.startswith("arn:")), "*")
 
 
+MADE = {  # service -> the member of a request that names a thing, and how the thing's ARN ends
+    "sqs": (("QueueUrl", "QueueName"), "{}"),
+    "dynamodb": (("TableName",), "table/{}"),
+    "ecr": (("repositoryName",), "repository/{}"),
+    "secretsmanager": (("SecretId", "Name"), "secret:{}"),
+}
+
+
+def _made(service):
+    """Return the function that makes the ARN of a thing of a service by its name."""
+    members, end = MADE[service]
+
+    def arn(account, region, operation, parameters):
+        name = next((parameters[member] for member in members if isinstance(parameters.get(member), str)), None)
+        if name is None or name.startswith("arn:"):
+            return name or "*"
+        return (
+            f"arn:aws:{service}:{region}:{account.id}:{end.format(name.rpartition('/')[2] if '://' in name else name)}"
+        )
+
+    return arn
+
+
 def _of_iam(account, region, operation, parameters):
     start = f"arn:aws:iam::{account.id}:"
     for member in ("PolicyArn", "PolicySourceArn"):
@@ -224,6 +248,7 @@ def _of_budgets(account, region, operation, parameters):
 
 
 RESOURCES = {
+    **{service: _made(service) for service in MADE},
     "iam": _of_iam,
     "logs": _of_logs,
     "cloudwatch": _of_cloudwatch,
