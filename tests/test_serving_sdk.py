@@ -43,12 +43,12 @@ endpoint.refresh()
 print("MEMORY", endpoint.production_variants[0].current_serverless_config.memory_size_in_mb)
 endpoint = deploy("async", inference_config=AsyncInferenceConfig(max_concurrent_invocations_per_instance=2))
 answer = endpoint.invoke_async(input_location=f"s3://{course.bucket}/rows.csv", **text)
-print("ANSWER async", read(answer.output_location))
+print("\nANSWER async", read(answer.output_location))
 capture = DataCaptureConfig(
     enable_capture=True, sampling_percentage=100, destination_s3_uri=f"s3://{course.bucket}/captured"
 )
 endpoint = deploy("captured", initial_instance_count=1, data_capture_config=capture)
-print("ANSWER captured", endpoint.invoke(body="0.1,0.2,0.3,0.4", **text).body.read().decode().strip())
+print("\nANSWER captured", endpoint.invoke(body="0.1,0.2,0.3,0.4", **text).body.read().decode().strip())
 while not s3.list_objects_v2(Bucket=course.bucket, Prefix="captured/anna-captured/")["KeyCount"]:
     time.sleep(0.1)
 """
