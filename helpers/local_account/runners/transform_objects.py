@@ -1,6 +1,7 @@
 """One object of a transform job: split into records, sent in batches, and put together from the answers, in order."""
 
 import gzip
+import io
 from collections import deque
 
 from .transform_filters import Unfit
@@ -48,7 +49,7 @@ def transformed(account, crew, processing, instance, thing, requests):
 def opened(account, record, thing):
     """Open an object for reading."""
     file = account.objects.open(thing.bucket, thing.key)
-    return gzip.open(file) if record["TransformInput"]["CompressionType"] == "Gzip" else file
+    return gzip.open(file) if record["TransformInput"]["CompressionType"] == "Gzip" else io.BufferedReader(file)
 
 
 def batches(crew, file):
