@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from endpoints import ROLE, SCRIPT, SKLEARN, Endpoints, archive, variant
 from helpers.local_account.account import Account
-from helpers.local_account.runners import invocation
+from helpers.local_account.runners import instance, invocation
 from helpers.local_account.runners.failure import Failure
 from helpers.local_account.runners.fleet import Fleet
 
@@ -202,6 +202,34 @@ def test_an_answer_that_takes_too_long_is_given_up(own_account, monkeypatch):
     assert answer.body.startswith(b"Your invocation timed out while waiting for a response from container primary.")
 
 
+def test_a_container_that_hangs_is_replaced(own_account, monkeypatch):
+    monkeypatch.setattr(invocation, "LONGEST", 1)
+    monkeypatch.setattr(instance, "PATIENCE", 0.5)
+    record, fleet = fleet_of(
+        own_account,
+        "import os, signal\ndef model_fn(d): return 1\n"
+        "def transform_fn(m, b, c, a):\n"
+        "    return os.kill(os.getpid(), signal.SIGSTOP) if b == 'hang' else str(os.getpid())",
+    )
+    fleet.start()
+    own_account.hosting.fleets["us-east-1", "own"] = fleet
+
+    async def ask(body):
+        invocations = own_account.hosting.invocations
+        try:
+            return await (await invocations.begin(record, {"Content-Type": "text/csv"}, body)).read()
+        finally:
+            await invocations.leave()
+            invocations.session = None
+
+    before = asyncio.run(ask(b"1"))
+    hung = asyncio.run(ask(b"hang"))
+    assert (before.status, hung.status) == (200, 0)
+    monkeypatch.setattr(invocation, "LONGEST", 30)
+    after = asyncio.run(ask(b"1"))
+    assert (after.status, after.body != before.body) == (200, True)
+
+
 def test_a_container_that_starts_too_slowly_fails_its_health_check(own_account):
     members = {"ContainerStartupHealthCheckTimeoutInSeconds": 1}
     _, fleet = fleet_of(own_account, "import time\ndef model_fn(d): time.sleep(60)", **members)
@@ -222,7 +250,7 @@ def test_requests_go_to_the_least_busy_instance_if_asked_for(own_account):
     fleet.start()
     picked = [fleet.pick() for _ in range(4)]
     assert [picked.count(instance) for instance in fleet.instances] == [2, 2]
-    for instance in picked:
-        fleet.done(instance)
+    for one in picked:
+        fleet.done(one)
     fleet.stop()
     assert not any(instance.machine.root.exists() for instance in fleet.instances)
