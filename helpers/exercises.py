@@ -1,11 +1,12 @@
 """Checks of the exercises: each asks the account, not the notebook, and says what is there or what is missing."""
 
+import io
 import runpy
 
 import boto3
 from botocore.exceptions import ClientError
 
-from . import belongings
+from . import belongings, flights
 from .catch_up import JOBS
 
 
@@ -38,6 +39,52 @@ def first_config(course):
     if missing := _tags_missing(course, config["EndpointConfigArn"]):
         return _say(False, f"{name} is there, but without {missing}. Delete it and create it with course.tags.")
     return _say(True, f"{name} would run {model} on 1 × ml.m5.large.")
+
+
+def planes_in_s3(course):
+    """Chapter 4: the register of planes lies in S3 under the key that was asked for."""
+    key = f"{course.prefix}/raw/planes/planes.csv.gz"
+    body = _object(course, key)
+    if body is None:
+        near = [other for other in belongings.objects(course) if "planes" in other]
+        found = f"there is {near[0]}" if near else "no key with 'planes' in it"
+        return _say(False, f"there is no object {key} in the bucket {course.bucket}; {found}.")
+    if body != (flights.FOLDER / "planes.csv.gz").read_bytes():
+        return _say(False, f"{key} is there, but its {len(body)} bytes are not those of planes.csv.gz.")
+    return _say(True, f"{key} holds the register of planes.")
+
+
+def better_rule(course):
+    """Chapter 4: a forecast for each flight of August that beats the rule by the hour."""
+    from pandas import read_csv
+    from sklearn.metrics import roc_auc_score
+
+    key = f"{course.prefix}/rules/mine.csv"
+    body = _object(course, key)
+    if body is None:
+        return _say(False, f"there is no object {key} in the bucket {course.bucket}.")
+    label = flights.not_on_time(flights.months(flights.TEST))
+    try:
+        chances = read_csv(io.BytesIO(body), header=None)[0].astype(float)
+    except ValueError:
+        return _say(False, f"{key} holds other things than one number in each line; was there a header?")
+    if len(chances) != len(label) or chances.isna().any():
+        return _say(False, f"{key} holds {chances.count()} forecasts; August has {len(label)} flights.")
+    auc = roc_auc_score(label, chances)
+    return _say(auc > 0.63, f"your rule reaches an AUC of {auc:.3f} on August; the rule by the hour has 0.623.")
+
+
+def weather_archived(course):
+    """Chapter 4: the weather has been copied within S3, and the original is still there."""
+    here, there = (f"{course.prefix}/{name}/weather.csv.gz" for name in ("raw/weather", "archive"))
+    original, copy = _object(course, here), _object(course, there)
+    if copy is None:
+        return _say(False, f"there is no object {there} in the bucket {course.bucket}.")
+    if original is None:
+        return _say(False, f"{there} is there, but the original {here} is gone. Copy it back.")
+    if copy != original:
+        return _say(False, f"{there} is there, but its {len(copy)} bytes are not those of {here}.")
+    return _say(True, f"{there} is a copy, and the original is where it was.")
 
 
 def misspelt(course):
@@ -93,6 +140,16 @@ def stopped_paying(course):
 
 def _say(done, sentence):
     print(f"{'Done' if done else 'Not yet'}: {sentence}")
+
+
+def _object(course, key):
+    """Return the bytes of an object in the course's bucket, or None if there is none."""
+    try:
+        return boto3.client("s3").get_object(Bucket=course.bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket"):
+            return None
+        raise
 
 
 def _described(operation, **which):

@@ -4,7 +4,7 @@ import boto3
 import pytest
 
 from endpoints import XGBOOST
-from helpers import exercises
+from helpers import exercises, flights
 from things import endpoint, finished_job
 
 
@@ -85,3 +85,45 @@ def test_a_model_too_good_to_be_true_is_looked_for(course, said):
     assert said(exercises.leak).startswith("Not yet: the best validation:auc of your completed jobs is 0.733")
     finished_job(course, "me-job-2", "echo auc:0.912", metrics=[metric])
     assert said(exercises.leak).startswith("Done: a job of yours reached a validation:auc of 0.912")
+
+
+def put(course, key, body):
+    """Upload as a learner would, below the learner's prefix."""
+    boto3.client("s3").create_bucket(Bucket=course.bucket)
+    boto3.client("s3").put_object(Bucket=course.bucket, Key=f"{course.prefix}/{key}", Body=body)
+
+
+def test_the_planes_are_looked_for_under_their_key(course, said):
+    planes = (flights.FOLDER / "planes.csv.gz").read_bytes()
+    assert "no key with 'planes' in it" in said(exercises.planes_in_s3)
+    put(course, "raw/planes.csv.gz", planes)
+    assert "there is course/me/raw/planes.csv.gz." in said(exercises.planes_in_s3)
+    put(course, "raw/planes/planes.csv.gz", b"something else")
+    assert "its 14 bytes are not those of planes.csv.gz" in said(exercises.planes_in_s3)
+    put(course, "raw/planes/planes.csv.gz", planes)
+    assert said(exercises.planes_in_s3).startswith("Done: ")
+
+
+def test_a_rule_of_ones_own_is_judged_by_august(course, said):
+    august = flights.months(flights.TEST)
+    clock = (august.sched_dep_time // 100).to_csv(header=False, index=False)
+    assert "there is no object course/me/rules/mine.csv" in said(exercises.better_rule)
+    put(course, "rules/mine.csv", "hour\n" + clock)
+    assert "was there a header?" in said(exercises.better_rule)
+    put(course, "rules/mine.csv", "0.5\n0.2\n")
+    assert "holds 2 forecasts; August has 9776 flights" in said(exercises.better_rule)
+    put(course, "rules/mine.csv", clock)
+    assert said(exercises.better_rule).startswith("Not yet: your rule reaches an AUC of 0.6")
+    put(course, "rules/mine.csv", august.arr_delay.fillna(999).to_csv(header=False, index=False))
+    assert said(exercises.better_rule).startswith("Done: your rule reaches an AUC of 1.000")
+
+
+def test_the_copy_of_the_weather_leaves_the_original(course, said):
+    put(course, "raw/weather/weather.csv.gz", b"rain")
+    assert "there is no object course/me/archive/weather.csv.gz" in said(exercises.weather_archived)
+    put(course, "archive/weather.csv.gz", b"snow")
+    assert "are not those of course/me/raw/weather/weather.csv.gz" in said(exercises.weather_archived)
+    put(course, "archive/weather.csv.gz", b"rain")
+    assert said(exercises.weather_archived).startswith("Done: ")
+    boto3.client("s3").delete_object(Bucket=course.bucket, Key="course/me/raw/weather/weather.csv.gz")
+    assert "the original course/me/raw/weather/weather.csv.gz is gone" in said(exercises.weather_archived)
