@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import traceback
+from abc import ABC, abstractmethod
 
 from ..kinds import BY_NAME
 from .failure import Failure, algorithm_error
@@ -16,7 +17,7 @@ GRACE = 120  # seconds between SIGTERM and SIGKILL
 CUT_OFF = "The local account was stopped while this job ran."
 
 
-class Jobs:
+class Jobs(ABC):
     """The jobs of one kind: each runs in a thread of its own, and tells in its record how far it is.
 
     A kind of job is a subclass with `job` (the Job class), `refuse` and `first`.
@@ -27,9 +28,9 @@ class Jobs:
     def __init__(self, account):
         self.account, self.jobs = account, {}
 
+    @abstractmethod
     def refuse(self, request, region=None):
         """Raise if a request cannot work, or asks for what the local account cannot honour."""
-        raise NotImplementedError
 
     def first(self, request):
         """Return what the record of a new job says, beside what was asked for."""
@@ -69,7 +70,7 @@ class Jobs:
         self.jobs.pop((job.region, job.name), None)
 
 
-class Job:
+class Job(ABC):
     """One run of a job, from the first machine to the last file.
 
     A subclass has `kind`, its name in kinds.py, and `work`, which does everything and raises Failure.
@@ -110,9 +111,9 @@ class Job:
             time.sleep(1)  # the disk may be full: the record must not say forever that the job runs
         self.forget(self)
 
+    @abstractmethod
     def work(self):
         """Do what SageMaker does for such a job, in its order; raise Failure where it fails."""
-        raise NotImplementedError
 
     def finished(self, outcome, reason):
         """Write the end of the job into its record; tell whether that went well."""
