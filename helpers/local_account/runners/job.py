@@ -150,7 +150,8 @@ class Job(ABC):
 
     @classmethod
     def bill(cls, account, record):
-        """Tell the meter which machines the job of a record has had, and from when until when."""
+        """Tell the meter which machines the job of a record has had, and from when until when; a job may have none."""
+        return
 
     def record(self):
         """Return the job's record as it is now, or None if it was deleted."""
@@ -202,7 +203,8 @@ class Job(ABC):
         return self.stopping or self.exceeded or self.interrupted
 
     def run_out(self):
-        """Do what is to be done at the moment when the job's time is up."""
+        """Do what is to be done at the moment when the job's time is up; most jobs have nothing to do then."""
+        return
 
     def failed(self, machine, code):
         """Return the Failure of a program that ended with another exit code than 0."""
