@@ -166,9 +166,10 @@ def test_an_update_is_done_after_a_sudden_death(account):
     begin(endpoints, "killed", BlueGreenUpdatePolicy=routing("CANARY", 600, CanarySize=HALF))
     until(endpoints, "killed", "Baking")
     endpoints.restart(9)
-    until(endpoints, "killed", "Baking")
     assert "old" in {endpoints.ask("killed") for _ in range(30)}
-    forward(endpoints, seconds=1300)
+    end = time.monotonic() + 40
+    while endpoints.describe("killed")["EndpointStatus"] == "Updating" and time.monotonic() < end:
+        forward(endpoints, seconds=601)
     assert endpoints.settled("killed")["EndpointConfigName"] == "killed-new"
     assert endpoints.ask("killed") == "new"
 

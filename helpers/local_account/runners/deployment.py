@@ -11,8 +11,8 @@ from .instance import Cancelled
 from .instance_hours import bill
 
 
-def deploy(hosting, record, again=False):
-    """Start a fleet as the record says, and let it serve."""
+def deploy(hosting, record, again=False, status="InService"):
+    """Start a fleet as the record says, and let it serve; the endpoint has this status then."""
     import aiohttp  # noqa: F401  here, and not when the first request waits for it
 
     fleet = hosting.fleet(record, record["_Config"], record["_Models"])
@@ -27,7 +27,7 @@ def deploy(hosting, record, again=False):
         bill(hosting.account, record)
         return False
     hosting.serve(record, fleet)
-    hosting.change(record, EndpointStatus="InService", **hosting.shown(fleet))
+    hosting.change(record, EndpointStatus=status, **hosting.shown(fleet))
     bill(hosting.account, record, fleet)
     return True
 

@@ -24,13 +24,14 @@ def replace(hosting, record):
 
 def deploy_and_replace(hosting, record):
     """After a restart of the account in the middle of an update: first what served, then the update."""
-    if not deploy(hosting, record, again=True):
+    unfinished = bool(record.get("_Next") or record.get("_Desired"))
+    if not deploy(hosting, record, True, "Updating" if unfinished else "InService") or not unfinished:
         return
     if record.get("_Next"):
         pending = hosting.pending(record["_Next"]["Config"])
-        replace(hosting, hosting.change(record, EndpointStatus="Updating", PendingDeploymentSummary=pending))
-    elif record.get("_Desired"):
-        resize(hosting, hosting.change(record, EndpointStatus="Updating"))
+        replace(hosting, hosting.change(record, PendingDeploymentSummary=pending))
+    else:
+        resize(hosting, record)
 
 
 class Update:
