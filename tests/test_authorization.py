@@ -63,7 +63,9 @@ class Roles:
         iam, s3, sts = (self.as_owner(service) for service in ("iam", "s3", "sts"))
         principals = {"AWS": f"arn:aws:iam::{ACCOUNT}:root", "Service": "sagemaker.amazonaws.com"}
         iam.put_role_policy(
-            RoleName="SageMakerCourseRole", PolicyName="Assume", PolicyDocument=document(allow("sts:AssumeRole"))
+            RoleName="SageMakerCourseRole",
+            PolicyName="Assume",
+            PolicyDocument=document(allow("sts:AssumeRole", "iam:SimulatePrincipalPolicy")),
         )
         boundary = iam.create_policy(
             PolicyName="OnlyS3", PolicyDocument=document(allow("s3:*"), deny("s3:DeleteBucket"))
@@ -344,6 +346,20 @@ def test_every_service_asks_and_words_its_denial(roles, service, call, code, act
     message = refused(lambda: call(roles.client("Nobody", service)), code)
     assert f"assumed-role/Nobody/me is not authorized to perform: {action}" in message
     assert "because no identity-based policy allows the" in message
+
+
+@pytest.mark.parametrize("name", [name for name in ROLES if not name.startswith("Job")])
+def test_the_simulation_foretells_what_is_allowed(roles, name):
+    answer = roles.as_owner("iam").simulate_principal_policy(
+        PolicySourceArn=role(name), ActionNames=["sagemaker:ListModels", "s3:ListAllMyBuckets"]
+    )
+    calls = (roles.client(name, "sagemaker").list_models, roles.client(name, "s3").list_buckets)
+    for result, call in zip(answer["EvaluationResults"], calls, strict=True):
+        if result["EvalDecision"] == "allowed":
+            call()
+        else:
+            with pytest.raises(ClientError, match="is not authorized to perform"):
+                call()
 
 
 def test_everybody_may_ask_who_they_are(roles):
