@@ -110,6 +110,9 @@ def chapters(options):
     """Execute chapters, each in an empty account, and say what they cost and left behind."""
     from .chapters import NoChapter, run
 
+    if options.enforce_iam and options.account == "aws":
+        print("course: --enforce-iam is of local accounts; AWS always enforces IAM", file=sys.stderr)
+        return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` cleans up as Ctrl-C does
     try:
         return run(

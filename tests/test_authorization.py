@@ -438,6 +438,11 @@ def test_nothing_is_enforced_unless_asked(shared_account):
     assert session.client("sagemaker", endpoint_url=shared_account.url).list_models()["Models"] == []
 
 
+def test_aws_needs_no_word_to_enforce_iam(capsys):
+    assert main(["run", "--account", "aws", "--enforce-iam"]) == 2
+    assert "AWS always enforces IAM" in capsys.readouterr().err
+
+
 def test_the_choice_survives_a_restart_and_another_one_is_refused_while_it_runs(tmp_path, capsys):
     folder = tmp_path / "account"
     where = ["--folder", str(folder), "--port", "0"]
