@@ -78,7 +78,7 @@ def test_a_waiter_is_answered_when_the_work_ends(account):
     end_after(account, 1)
     answer, seconds = describe(account, WAITER)
     assert json.loads(answer)["TrainingJobStatus"] == "Completed"
-    assert 1 <= seconds < 20  # and not the 40 seconds for which an answer is held at the most
+    assert 0.9 < seconds < 20  # and not the 40 seconds for which an answer is held at the most
 
 
 def test_a_long_wait_is_kept_alive_by_blanks_before_the_answer(account, monkeypatch):
@@ -88,7 +88,7 @@ def test_a_long_wait_is_kept_alive_by_blanks_before_the_answer(account, monkeypa
     answer, seconds = describe(account, WAITER)
     assert answer.startswith(b"    ")  # one every 0.2 seconds
     assert json.loads(answer)["TrainingJobStatus"] == "Completed"
-    assert seconds >= 1.5
+    assert seconds > 1
 
 
 def test_a_thing_that_is_deleted_meanwhile_is_not_found(account):
