@@ -1,6 +1,7 @@
 """The account's bill: everything that the local account's meter has counted, by resource, by learner and by day."""
 
 from .local_account.client import ask
+from .prices import written
 from .tables import Table
 
 SMALL = 0.00005  # USD: what is less is shown with more digits
@@ -48,15 +49,16 @@ def _dollars(rows):
     known = [row["usd"] for row in rows if row["usd"] is not None]
     if rows and not known:
         return "no known rate"
-    return ("at least " if len(known) < len(rows) else "") + f"{sum(known):.{4 if sum(known) > SMALL else 6}f}"
+    total = sum(known)
+    amount = f"{total:.4f}" if total > SMALL or not total else written(total, 2)
+    return ("at least " if len(known) < len(rows) else "") + amount
 
 
 def _notes(used):
     rates = {row["usage_type"]: row for row in used if row["rate"] is not None}
     for name, row in sorted(rates.items()):
         how = "" if row["rate_status"] == "confirmed" else ", not confirmed by AWS"
-        usd = f"{row['rate']:.8f}".rstrip("0").rstrip(".")  # USD 0.000005 per request
-        yield f"{name}: USD {usd} per {row['unit']} ({row['region']}, {row['rate_date']}{how})."
+        yield f"{name}: USD {written(row['rate'])} per {row['unit']} ({row['region']}, {row['rate_date']}{how})."
     unknown = {(row["usage_type"], row["region"]) for row in used if row["rate"] is None}
     for name, region in sorted(unknown):
         yield f"{name} in {region}: the tables of the course have no rate for it, which is not the same as free."

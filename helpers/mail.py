@@ -114,8 +114,8 @@ def _find(letters, number):
 
 
 def _title(letter):
-    """Return a letter's subject, or the beginning of a text message."""
-    words = letter["Subject"] or letter["Body"]
+    """Return a letter's subject, or the beginning of a text message, in one line."""
+    words = " ".join((letter["Subject"] or letter["Body"]).split())
     return words if len(words) <= 70 else f"{words[:69]}…"
 
 

@@ -8,6 +8,7 @@ The tables and their columns are explained in datasets/aws/README.md.
 
 import csv
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def price(item, region=REGION):
         raise NoRate(f"No price is known for {item!r}. Known are {', '.join(items)}.")
     row = items[item]
     return Price(float(row["usd"]), row["unit"], row["source"], row["date"], row["status"])
+
+
+def written(usd, digits=6):
+    """Return an amount as people write it, with its first digits, however small it is: 0.000005, not 5e-06."""
+    return f"{Decimal(f'{usd:.{digits}g}'):f}"
 
 
 @cache

@@ -306,6 +306,26 @@ def test_the_bill_names_what_was_used_and_its_rate(browser, shared_account):
     assert "nothing was used" in browser.get(f"{HOME}/bill?month=2020-01").text.lower()
 
 
+def test_what_costs_next_to_nothing_is_not_shown_as_nothing(browser, shared_account):
+    bucket = shared_account.client("s3")
+    bucket.create_bucket(Bucket="tiny")
+    bucket.put_object(Bucket="tiny", Key="a", Body=b"a")
+    rows = [row for row in browser.rows(f"{HOME}/bill", "By resource") if row["Resource"] == "bucket tiny"]
+    costs = {row["Usage type"]: row["Cost"] for row in rows}
+    assert costs["s3-put"] == "USD 0.00001" and float(costs["s3-storage"].removeprefix("USD ")) > 0
+    rates = {row["Usage type"]: row["Rate"] for row in browser.rows(f"{HOME}/bill", "Rates")}
+    assert rates["s3-put"] == "USD 0.000005 per request"
+
+
+def test_what_is_billed_now_is_told_with_its_unit(browser, shared_account):
+    shared_account.client("sagemaker").create_notebook_instance(
+        NotebookInstanceName="standing", InstanceType="ml.t3.medium", VolumeSizeInGB=7, RoleArn=ROLE
+    )
+    rows = browser.rows(f"{HOME}/bill", "Billed at this moment")
+    amounts = {row["What"]: row["Amount"] for row in rows if "standing" in str(row["Resource"])}
+    assert amounts["notebook-storage"] == "7 GB"
+
+
 @pytest.mark.parametrize(
     "path",
     ["jobs", "s3/objects", "s3/object", "logs", "logs/group", "metrics/metric", "bill", "roles/role", "alarms/alarm"],

@@ -58,6 +58,15 @@ def test_a_terminal_reads_and_confirms(account, course, topic, capsys):
     assert "no letter 7" in capsys.readouterr().err
 
 
+def test_a_text_message_of_many_lines_is_one_line_of_the_table(course, topic):
+    import boto3
+
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sms", Endpoint="+15550100")
+    boto3.client("sns").publish(TopicArn=topic, Message="Over budget\n\nby USD 3")
+    [line] = [line for line in str(mail.inbox(course)).splitlines() if "text message" in line]
+    assert line.endswith("Over budget by USD 3")
+
+
 def test_a_link_that_is_dead_says_why(course, topic, capsys):
     import boto3
 

@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime
 
+from ...prices import written
+from ..meter import COMPONENTS
 from .view import Link, Note, Page, Table
 
 UNKNOWN = "no known rate"  # which is not the same as free
@@ -34,10 +36,11 @@ def bill(asked):
 def standing(asked):
     """Return what is billed at this moment: what somebody may have forgotten."""
     rows = [
-        [name(asked, row["arn"], row["region"]), row["region"], row["component"], row["what"], row["amount"]]
+        [name(asked, row["arn"], row["region"]), row["region"], row["what"],
+         f"{row['amount']:g} {'machine' if row['component'] in COMPONENTS else 'GB'}"]
         for row in asked.account.meter.standing()
-    ]
-    columns = ("Resource", "Region", "For", "What", "Amount")
+    ]  # fmt: skip
+    columns = ("Resource", "Region", "What", "Amount")
     return Table("Billed at this moment", columns, rows, "Nothing is being billed now.")
 
 
@@ -63,7 +66,7 @@ def by(heading, used, key):
 def rates(used):
     """Return the rates that were applied, with their dates, and what has no known rate."""
     rows = [
-        [usage_type, region, f"USD {rate:g} per {unit}" if rate is not None else UNKNOWN, date, status]
+        [usage_type, region, f"USD {written(rate)} per {unit}" if rate is not None else UNKNOWN, date, status]
         for (usage_type, region, unit, rate, date, status), _ in grouped(
             used, lambda row: (row.usage_type, row.region, row.unit, row.rate, row.rate_date, row.rate_status)
         )
@@ -82,7 +85,8 @@ def grouped(used, key):
 def name(asked, arn, region):
     """Return a link to the thing of an ARN, if it has a page in this Region, or its name."""
     linked = asked.linked(arn) if region == asked.region else arn
-    text = arn.split(":", 5)[-1].replace("/", " ", 1)
+    service, text = arn.split(":")[2], arn.split(":", 5)[-1].replace("/", " ", 1)
+    text = {"ce": f"Cost Explorer {text}", "s3": f"bucket {text}"}.get(service, text)
     return Link(text, linked.href) if isinstance(linked, Link) else text
 
 
@@ -92,7 +96,7 @@ def dollars(rows):
     if rows and not known:
         return UNKNOWN
     total = sum(known)
-    amount = f"USD {total:.{4 if total >= 0.0001 or not total else 7}f}"
+    amount = f"USD {total:.4f}" if total >= 0.0001 or not total else f"USD {written(total, 2)}"
     return f"at least {amount}" if len(known) < len(rows) else amount
 
 
