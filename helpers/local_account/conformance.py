@@ -9,7 +9,14 @@ from importlib import import_module
 from botocore import xform_name
 
 from . import shapes
-from .runners import hosting_limits, notebook_limits, processing_limits, training_limits, tuning_limits
+from .runners import (
+    hosting_limits,
+    notebook_limits,
+    processing_limits,
+    training_limits,
+    transform_limits,
+    tuning_limits,
+)
 from .services import other, s3, sagemaker, sagemaker_runtime
 
 # botocore's name of a service -> the class in services/ whose methods are its operations
@@ -24,6 +31,7 @@ ROOMS = {
     "ce": "cost_explorer.Operations",
     "pricing": "pricing.Operations",
     "service-quotas": "service_quotas.Operations",
+    "cloudtrail": "cloudtrail.Operations",
 }
 
 # Operation of SageMaker -> (where in the request, what of it is refused, and why)
@@ -41,6 +49,7 @@ REFUSED = {
         ("", tuning_limits.ABSENT),
         ("HyperParameterTuningJobConfig.", tuning_limits.ABSENT_OF_A_CONFIG),
     ),
+    "CreateTransformJob": (("", transform_limits.ABSENT),),
     "CreateModel": (("", hosting_limits.OF_A_MODEL), ("PrimaryContainer.", hosting_limits.OF_A_CONTAINER)),
     "CreateEndpointConfig": (
         ("", hosting_limits.OF_A_CONFIG),
@@ -53,13 +62,15 @@ REFUSED = {
 
 DIFFERS = {
     "CreateTrainingJob": "The program runs on this computer, whatever instance type is written down and priced. "
-    "It starts within a second. Images: scikit-learn 1.9 and XGBoost 3.2 of AWS.",
+    "It starts within a second. Images: scikit-learn 1.9 and XGBoost 3.2 of AWS. Spot capacity never lacks: a job is "
+    "interrupted only when `helpers.spot` asks for it.",
     "CreateProcessingJob": "The same as for training jobs.",
     "CreateHyperParameterTuningJob": "The Bayesian search is Optuna's, so it tries other values than AWS's own would.",
     "CreateEndpoint": "An instance is one process on this computer, with one worker.",
     "CreateModel": "A requirements.txt beside the handler is compared with the course's environment, not installed.",
     "CreateNotebookInstance": "A JupyterLab on this computer as your user, not a virtual machine: no root, no conda "
     "environments, one Python kernel. It is InService within seconds.",
+    "CreateTransformJob": "An instance is one process on this computer. RecordIO and TFRecord are refused.",
     "CreatePresignedNotebookInstanceUrl": "The address leads to the loopback interface.",
     "UpdateEndpoint": "The waits between the steps of a deployment go by the account's time.",
     "InvokeEndpointAsync": "The time in the queue is the account's.",

@@ -62,6 +62,8 @@ def busy(account):
     endpoints = Endpoints(account)
     endpoints.up("serving", "return 'old'")
     endpoints.script("next", "return 'new'")
+    endpoints.script("slowly", "__import__('time').sleep(600)")
+    endpoints.s3.put_object(Bucket="models", Key="nights/1.csv", Body="1\n2\n")
     endpoints.config("next", "next")
     return endpoints
 
@@ -81,6 +83,16 @@ def everything(tuner):
     ranges = {"ContinuousParameterRanges": [{"Name": "value", "MinValue": "0", "MaxValue": "1"}]}
     sagemaker.create_hyper_parameter_tuning_job(
         **tuner.request("tuning", ranges, most=20, static={"pause": "5", "epochs": "100"})
+    )
+    sagemaker.create_transform_job(
+        TransformJobName="transform",
+        ModelName="slowly",
+        TransformInput={
+            "ContentType": "text/csv",
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://models/nights/"}},
+        },
+        TransformOutput={"S3OutputPath": "s3://models/predicted"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
     )
     sagemaker.create_notebook_instance(
         NotebookInstanceName="notebook", InstanceType="ml.t3.medium", RoleArn=ROLE, VolumeSizeInGB=5
@@ -109,8 +121,9 @@ def test_whatever_runs_when_the_account_is_killed_comes_to_its_end(account, busy
         ("TrainingJob", sagemaker.describe_training_job),
         ("ProcessingJob", sagemaker.describe_processing_job),
         ("HyperParameterTuningJob", sagemaker.describe_hyper_parameter_tuning_job),
+        ("TransformJob", sagemaker.describe_transform_job),
     ):
-        name = {"TrainingJob": "training", "ProcessingJob": "processing"}.get(kind, "tuning")
+        name = kind.removesuffix("Job").removeprefix("HyperParameter").lower()
         about = operation(**{f"{kind}Name": name})
         assert about[f"{kind}Status"] == "Failed" and CUT_OFF in about["FailureReason"], about
     for job in sagemaker.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]:
