@@ -11,6 +11,7 @@ import pytest
 import things
 from helpers import clock, costs
 from helpers.bill import bill
+from helpers.command import main
 from helpers.local_account.account import Account
 from helpers.local_account.client import ask
 from helpers.local_account.lifecycle import add_tags
@@ -158,6 +159,12 @@ def test_the_meter_the_bill_of_a_chapter_and_the_commands_bill_agree(course, acc
     assert "training-storage in us-east-1: the tables" in printed
     assert "at least 8.7" in printed and "not the same as free" in printed
     assert str(costs.bill(course)).count("8.28") == 2  # without the volume, which no Describe call tells
+
+
+def test_a_bill_of_no_time_is_refused(account, capsys):
+    period = ["--start", "2027-01-01", "--end", "2026-01-01"]
+    assert main(["bill", "--folder", str(account.folder), *period]) == 1
+    assert "start must be before end" in capsys.readouterr().err
 
 
 def test_an_endpoint_is_billed_through_a_kill_and_a_restart_until_it_is_deleted(course, account):

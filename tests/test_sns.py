@@ -292,6 +292,7 @@ def test_names_and_regions_are_checked(shared_account, sns, topic):
     refused(lambda: sns.create_topic(Name="no spaces"), "InvalidParameter", "Topic Name")
     refused(lambda: sns.create_topic(Name="queue.fifo", Attributes={"FifoTopic": "true"}), "LocalLimit", "FIFO")
     refused(lambda: sns.publish(TopicArn="alerts", Message="x"), "InvalidParameter", "at least 6 elements, not 1")
+    refused(lambda: sns.unsubscribe(SubscriptionArn=topic), "InvalidParameter", "Invalid parameter: SubscriptionArn$")
     abroad = shared_account.client("sns", region="eu-west-1")
     refused(lambda: abroad.publish(TopicArn=topic, Message="x"), "InvalidParameter", "TopicArn")
     assert abroad.list_topics()["Topics"] == []

@@ -80,6 +80,10 @@ async def usage(request, account):
     asked = request.query_params
     start = _moment(asked["start"]) if "start" in asked else datetime.fromtimestamp(0, UTC)
     end = _moment(asked["end"]) if "end" in asked else account.clock.now()
+    if start >= end:
+        raise ValidationException(
+            f"start must be before end, and {start:%Y-%m-%d %H:%M} is not before {end:%Y-%m-%d %H:%M}."
+        )
     rows = await asyncio.to_thread(account.meter.usage, start, end)
     return {"Time": account.clock.now().isoformat(), "Usage": [row.as_json() for row in rows]}
 

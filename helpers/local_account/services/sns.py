@@ -96,9 +96,11 @@ class Operations:
         }
 
     def unsubscribe(self, SubscriptionArn):
-        if SubscriptionArn.count(":") < 6:
-            count = len(SubscriptionArn.split(":"))
+        count = len(SubscriptionArn.split(":"))
+        if count < 6:
             raise InvalidParameter(f"SubscriptionArn Reason: An ARN must have at least 6 elements, not {count}")
+        if count == 6:  # that of a topic
+            raise InvalidParameter("SubscriptionArn")
         self.topics.unsubscribe(SubscriptionArn, self.signed)
 
     def list_subscriptions(self, NextToken=None):
