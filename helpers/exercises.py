@@ -113,6 +113,32 @@ def leak(course):
     return _say(False, f"the best validation:auc of your completed jobs is {best:.3f}; with the leak it is above 0.85.")
 
 
+def stopped_in_time(course):
+    """Chapter 7: a job of the algorithm that ended when July became no better, and is better for it."""
+    best = {True: 0, False: 0}
+    for job in belongings.jobs(course):
+        if job["TrainingJobStatus"] == "Completed":
+            stops = "early_stopping_rounds" in job.get("HyperParameters", {})
+            metrics = {metric["MetricName"]: metric["Value"] for metric in job.get("FinalMetricDataList", [])}
+            best[stops] = max(best[stops], metrics.get("validation:auc", 0))
+    if not best[True]:
+        return _say(False, "none of your completed jobs has the hyperparameter early_stopping_rounds.")
+    reached = f"with early_stopping_rounds a job of yours has a validation:auc of {best[True]:.3f}"
+    if best[True] <= best[False]:
+        return _say(False, f"{reached}; without, one has {best[False]:.3f}. Stop earlier.")
+    return _say(True, f"{reached}, without {best[False]:.3f}.")
+
+
+def silent(course):
+    """Chapter 7: a job that failed because it was not told what kind of answer is wanted."""
+    failed = [job for job in belongings.jobs(course) if job["TrainingJobStatus"] == "Failed"]
+    for job in failed:
+        given = job.get("HyperParameters", {})
+        if "num_round" in given and "objective" not in given:
+            return _say(True, f"a job failed that was given {given.get('eval_metric', 'no metric')} and no objective.")
+    return _say(False, f"each of your failed jobs ({len(failed)}) was given an objective, or no num_round.")
+
+
 def two_variants(course):
     """Chapter 9: an endpoint in service whose requests are shared by two variants."""
     sagemaker, most = boto3.client("sagemaker"), 0

@@ -127,3 +127,23 @@ def test_the_copy_of_the_weather_leaves_the_original(course, said):
     assert said(exercises.weather_archived).startswith("Done: ")
     boto3.client("s3").delete_object(Bucket=course.bucket, Key="course/me/raw/weather/weather.csv.gz")
     assert "the original course/me/raw/weather/weather.csv.gz is gone" in said(exercises.weather_archived)
+
+
+def test_a_job_that_stops_in_time_is_looked_for(course, said):
+    metric = {"Name": "validation:auc", "Regex": "auc:([0-9.]+)"}
+    finished_job(course, "me-job-1", "echo auc:0.725", metrics=[metric])
+    assert said(exercises.stopped_in_time) == (
+        "Not yet: none of your completed jobs has the hyperparameter early_stopping_rounds.\n"
+    )
+    early = {"early_stopping_rounds": "90"}
+    finished_job(course, "me-job-2", "echo auc:0.724", metrics=[metric], HyperParameters=early)
+    assert said(exercises.stopped_in_time).endswith("without, one has 0.725. Stop earlier.\n")
+    finished_job(course, "me-job-3", "echo auc:0.731", metrics=[metric], HyperParameters=early)
+    assert said(exercises.stopped_in_time).startswith("Done: with early_stopping_rounds a job of yours has")
+
+
+def test_a_job_without_an_objective_is_looked_for(course, said):
+    finished_job(course, "me-job-1", "exit 1", HyperParameters={"num_round": "9", "objective": "binary:logistic"})
+    assert said(exercises.silent).startswith("Not yet: each of your failed jobs (1) was given an objective")
+    finished_job(course, "me-job-2", "exit 1", HyperParameters={"num_round": "9", "eval_metric": "auc"})
+    assert said(exercises.silent) == "Done: a job failed that was given auc and no objective.\n"
