@@ -146,7 +146,7 @@ def _folder(options):
                 f"No account of yours was served at port {options.port}. Name its folder with --folder."
             )
         return folder
-    return ACCOUNT
+    return Path(os.environ.get(serving.FOLDER) or ACCOUNT).resolve()  # in a notebook instance: the account it is of
 
 
 def _parser():
@@ -156,7 +156,9 @@ def _parser():
         name = run.__name__
         command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         command.set_defaults(run=run)
-        command.add_argument("--folder", help="the account's folder (default: .account of this clone)")
+        command.add_argument(
+            "--folder", help="the account's folder (default: COURSE_ACCOUNT_FOLDER, else .account of this clone)"
+        )
         command.add_argument(
             "--port", type=int, help="the port on 127.0.0.1" + (" (default: a free one)" if run is up else "")
         )
@@ -186,12 +188,16 @@ def _parser():
             command.add_argument("--end", metavar="DAY", help="the day after the last (default: now)")
     command = commands.add_parser("console", help=console.__doc__, description=console.__doc__)
     command.set_defaults(run=console)
-    command.add_argument("--folder", help="the account's folder (default: .account of this clone)")
+    command.add_argument(
+        "--folder", help="the account's folder (default: COURSE_ACCOUNT_FOLDER, else .account of this clone)"
+    )
     command.add_argument("--port", type=int, help="the port on 127.0.0.1 that the account is served at")
     command.add_argument("--no-browser", dest="browser", action="store_false", help="print the link only")
     command = commands.add_parser("lab", help=lab.__doc__, description=lab.__doc__)
     command.set_defaults(run=lab, port=None)
-    command.add_argument("--folder", help="the account's folder (default: .account of this clone)")
+    command.add_argument(
+        "--folder", help="the account's folder (default: COURSE_ACCOUNT_FOLDER, else .account of this clone)"
+    )
     command.add_argument(
         "--port", dest="lab_port", type=int, help="JupyterLab's port on 127.0.0.1 (default: 8888 or the next free)"
     )

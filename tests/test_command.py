@@ -34,6 +34,12 @@ def folder(tmp_path):
     course("down", "--folder", tmp_path / "account")
 
 
+def test_a_terminal_of_a_notebook_instance_means_its_account(folder):
+    course("up", "--folder", folder)
+    told = course("status", env={**os.environ, serving.FOLDER: str(folder)})
+    assert told.stdout.startswith(f"Folder                   {folder}\n")
+
+
 def test_up_prints_the_url_and_env_makes_a_shell_a_client(folder):
     url = course("up", "--folder", folder).stdout.strip()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
