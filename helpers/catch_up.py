@@ -1,6 +1,7 @@
 """Makes what earlier chapters would have made, by really running it, so that every chapter can be run alone."""
 
 import json
+import tarfile
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -43,6 +44,45 @@ def model(course, **hyperparameters):
     trees = hyperparameters.get("num_round", 100)
     print(f"A training job has made the model: {trees} trees, learned from January to June.")
     return _made(course, hyperparameters)
+
+
+def config(course, name, machine="ml.m5.large"):
+    """Make a small model and an endpoint configuration that puts it on one machine; return the configuration's name.
+
+    The model knows nothing but the hour of the day, learned from July, so no job is needed to make it.
+    """
+    from sagemaker.core import image_uris
+    from sagemaker.core.helper.session_helper import Session
+
+    Session().default_bucket()
+    key = f"{course.prefix}/{name}/model.tar.gz"
+    boto3.client("s3").upload_file(str(_by_the_hour()), course.bucket, key)
+    sagemaker, name = boto3.client("sagemaker"), course.name(name)
+    image = image_uris.retrieve(IMAGE[0], course.region, version=IMAGE[1])
+    sagemaker.create_model(
+        ModelName=name,
+        PrimaryContainer={"Image": image, "ModelDataUrl": f"s3://{course.bucket}/{key}"},
+        ExecutionRoleArn=course.role,
+        Tags=course.tags,
+    )
+    variant = {"VariantName": "only", "ModelName": name, "InstanceType": machine, "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], Tags=course.tags)
+    print(f"The model {name} and the configuration {name} are there: records, which cost nothing.")
+    return name
+
+
+def _by_the_hour():
+    """Return a model.tar.gz as XGBoost's built-in algorithm leaves it."""
+    import xgboost
+
+    july = flights.months(flights.VALIDATION)
+    table = xgboost.DMatrix((july[["sched_dep_time"]] // 100).to_numpy(), flights.not_on_time(july))
+    booster = xgboost.train({"objective": "binary:logistic", "max_depth": 3, "nthread": 1}, table, 10)
+    folder = Path(mkdtemp(prefix="by-the-hour-"))
+    booster.save_model(folder / "xgboost-model.ubj")
+    with tarfile.open(folder / "model.tar.gz", "w:gz") as packed:
+        packed.add(folder / "xgboost-model.ubj", "xgboost-model")
+    return folder / "model.tar.gz"
 
 
 def _has_data(course):

@@ -12,7 +12,7 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import ClientError, WaiterError
 
-from . import belongings, costs
+from . import alerts, belongings, costs
 from .belongings import CONFIG, ENDPOINT, JOBS, MODEL, NOTEBOOK, REPOSITORY, RUNNING, SCRIPTS, TUNING
 
 METADATA = Path("/opt/ml/metadata/resource-metadata.json")  # on a notebook instance: which one this is
@@ -30,6 +30,7 @@ def everything(course):
         for thing in _tagged(course, kind):
             getattr(sagemaker, f"delete_{_spelled(kind)}")(**{kind.name: thing.name})
             went.append(f"{kind.title} {thing.name}: deleted")
+    went += alerts.delete(course)
     keys = belongings.objects(course)
     for at in range(0, len(keys), 1000):
         batch = {"Objects": [{"Key": key} for key in keys[at : at + 1000]], "Quiet": True}
@@ -46,7 +47,7 @@ def everything(course):
 
 def left(course):
     """Return what of the learner's still stands or runs, as a list of sentences; [] proves that nothing is left."""
-    found = [str(thing) for thing in belongings.standing(course)]
+    found = [str(thing) for thing in [*belongings.standing(course), *alerts.standing(course)]]
     if keys := belongings.objects(course):
         found.append(f"{len(keys)} objects in S3, s3://{course.bucket}/{keys[0]} for one")
     return found
@@ -132,4 +133,6 @@ def _say_what_stands(course):
     print("KEEP is True: nothing is deleted. What stands:")
     for thing in belongings.standing(course):
         print(f"  {thing}" + (f": {costs.hourly(thing.name)}" if thing.kind is ENDPOINT else ""))
+    for alert in alerts.standing(course):
+        print(f"  {alert}")
     print("Set KEEP = False in the first cell and run it and this cell again to delete it all.")

@@ -3,10 +3,10 @@
 import os
 
 from . import prices
-from .belongings import CONFIG, ENDPOINT, MODEL, PROCESSING, TRAINING, listed
+from .belongings import CONFIG, ENDPOINT, MODEL, NOTEBOOK, PROCESSING, TRAINING, listed
 from .tables import Table
 
-PAGES = {f"{kind.title}s": kind for kind in (PROCESSING, TRAINING, MODEL, CONFIG, ENDPOINT)}
+PAGES = {f"{kind.title}s": kind for kind in (PROCESSING, TRAINING, MODEL, CONFIG, ENDPOINT, NOTEBOOK)}
 FOUR = ("processing jobs", "training jobs", "models", "endpoints")  # where a newcomer looks first
 LOCAL = {"training jobs": "jobs", "notebook instances": "notebook-instances", "log groups": "logs"}  # by other paths
 ROWS = 10  # of each list, the newest first

@@ -6,7 +6,7 @@ import runpy
 import boto3
 from botocore.exceptions import ClientError
 
-from . import belongings, flights
+from . import alerts, belongings, flights
 from .catch_up import JOBS
 
 
@@ -85,6 +85,48 @@ def weather_archived(course):
     if copy != original:
         return _say(False, f"{there} is there, but its {len(copy)} bytes are not those of {here}.")
     return _say(True, f"{there} is a copy, and the original is where it was.")
+
+
+def monthly_budget(course):
+    """Chapter 3: a budget of USD 20 for each month that tells a topic at 80 %."""
+    name, client = course.name("monthly"), boto3.client("budgets")
+    mine = {alert.name: alert for alert in alerts.standing(course) if alert.kind == "budget"}
+    if name not in mine:
+        return _say(False, f"there is no budget {name}; yours are {', '.join(sorted(mine)) or 'none'}.")
+    if not mine[name].tagged:
+        return _say(False, f"{name} is there, but without the tags of the course. Delete it and use ResourceTags.")
+    which = {"AccountId": course.account_id, "BudgetName": name}
+    budget = client.describe_budget(**which)["Budget"]
+    found = f"USD {float(budget['BudgetLimit']['Amount']):g}, {budget['TimeUnit']}"
+    if found != "USD 20, MONTHLY":
+        return _say(False, f"the limit of {name} is {found}; we want USD 20, MONTHLY.")
+    noted = client.describe_notifications_for_budget(**which)["Notifications"]
+    for notification in (each for each in noted if each["Threshold"] == 80):
+        asked = {key: value for key, value in notification.items() if key != "NotificationState"}
+        told = client.describe_subscribers_for_notification(**which, Notification=asked)["Subscribers"]
+        if any(subscriber["SubscriptionType"] == "SNS" for subscriber in told):
+            return _say(True, f"{name} tells a topic when 80 % of USD 20 are spent in a month.")
+        return _say(False, f"{name} has a notification at 80 %, but it tells no topic.")
+    at = ", ".join(f"{each['Threshold']:g} %" for each in noted) or "none"
+    return _say(False, f"the notifications of {name} are at: {at}. We want one at 80 %.")
+
+
+def charges_alarm(course):
+    """Chapter 3: an alarm on the charges of the month so far that tells a topic."""
+    name, cloudwatch = course.name("charges"), boto3.client("cloudwatch", region_name=alerts.BILLING)
+    found = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    if not found:
+        return _say(False, f"there is no alarm {name} in {alerts.BILLING}. Create it with put_metric_alarm.")
+    watched = f"{found[0].get('Namespace')} {found[0].get('MetricName')}"
+    if watched != "AWS/Billing EstimatedCharges":
+        return _say(False, f"{name} watches {watched}; we want AWS/Billing EstimatedCharges.")
+    if found[0]["Threshold"] != 50:
+        return _say(False, f"{name} rings at {found[0]['Threshold']:g}; we want USD 50.")
+    if not found[0]["AlarmActions"]:
+        return _say(False, f"{name} tells nobody. Name the topic in AlarmActions.")
+    if not any(alert.tagged and alert.name == name for alert in alerts.standing(course) if alert.kind == "alarm"):
+        return _say(False, f"{name} is there, but without the tags of the course. Delete it and use Tags.")
+    return _say(True, f"{name} tells a topic when the charges of the month pass USD 50.")
 
 
 def misspelt(course):

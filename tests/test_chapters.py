@@ -22,11 +22,13 @@ ROOT = Path(__file__).parents[1]
 CHAPTERS = chapters.found()
 JOBS = {  # how each chapter's training jobs end, in the order of their beginning; some fail on purpose
     "01": [],
+    "03": [],
     "04": [],
     "06": ["Completed", "Failed", "Completed"],
     "07": ["Completed", "Failed", "Completed"],
     "09": ["Completed", "Completed"],
 }
+RENTING = ["02", "03"]  # chapters without training jobs that rent other machines
 spent: list = []
 
 
@@ -72,9 +74,9 @@ def test_it_leaves_nothing_behind(run):
     assert (run.left, run.removed) == ([], [])
 
 
-def test_what_it_costs_is_known(run):
+def test_what_it_costs_is_known(run, chapter):
     assert run.all_rates_known
-    assert (run.usd > 0) == bool(run.jobs)
+    assert (run.usd > 0) == (bool(run.jobs) or chapter.stem[:2] in RENTING)
 
 
 BEGIN = (

@@ -147,3 +147,74 @@ def test_a_job_without_an_objective_is_looked_for(course, said):
     assert said(exercises.silent).startswith("Not yet: each of your failed jobs (1) was given an objective")
     finished_job(course, "me-job-2", "exit 1", HyperParameters={"num_round": "9", "eval_metric": "auc"})
     assert said(exercises.silent) == "Done: a job failed that was given auc and no objective.\n"
+
+
+def monthly(course, limit="20", threshold=80, tags=None):
+    topic = boto3.client("sns").create_topic(Name="me-alerts")["TopicArn"]
+    asked = {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": threshold}
+    boto3.client("budgets").create_budget(
+        AccountId=course.account_id,
+        Budget={
+            "BudgetName": "me-monthly",
+            "BudgetType": "COST",
+            "TimeUnit": "MONTHLY",
+            "BudgetLimit": {"Amount": limit, "Unit": "USD"},
+        },
+        NotificationsWithSubscribers=[
+            {"Notification": asked, "Subscribers": [{"SubscriptionType": "SNS", "Address": topic}]}
+        ],
+        ResourceTags=course.tags if tags is None else tags,
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"tags": []}, "without the tags"),
+        ({"limit": "30"}, "the limit of me-monthly is USD 30, MONTHLY"),
+        ({"threshold": 100}, "the notifications of me-monthly are at: 100 %. We want one at 80 %."),
+    ],
+)
+def test_a_monthly_budget_that_is_not_as_asked_is_not_done(course, said, wrong, sentence):
+    assert said(exercises.monthly_budget) == "Not yet: there is no budget me-monthly; yours are none.\n"
+    monthly(course, **wrong)
+    assert said(exercises.monthly_budget).startswith("Not yet: ") and sentence in said(exercises.monthly_budget)
+
+
+def test_a_monthly_budget_is_looked_for(course, said):
+    monthly(course)
+    assert said(exercises.monthly_budget).startswith("Done: me-monthly tells a topic when 80 %")
+
+
+def charges(course, **members):
+    alarm = {"Namespace": "AWS/Billing", "MetricName": "EstimatedCharges", "Threshold": 50, "Tags": course.tags}
+    topic = boto3.client("sns").create_topic(Name="me-alerts")["TopicArn"]
+    boto3.client("cloudwatch").put_metric_alarm(
+        AlarmName="me-charges",
+        Dimensions=[{"Name": "Currency", "Value": "USD"}],
+        Statistic="Maximum",
+        Period=21600,
+        EvaluationPeriods=1,
+        ComparisonOperator="GreaterThanThreshold",
+        **{**alarm, "AlarmActions": [topic], **members},
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"MetricName": "Charges"}, "watches AWS/Billing Charges"),
+        ({"Threshold": 5}, "rings at 5"),
+        ({"AlarmActions": []}, "tells nobody"),
+        ({"Tags": []}, "without the tags"),
+    ],
+)
+def test_an_alarm_on_the_charges_that_is_not_as_asked_is_not_done(course, said, wrong, sentence):
+    charges(course, **wrong)
+    assert said(exercises.charges_alarm).startswith("Not yet: ") and sentence in said(exercises.charges_alarm)
+
+
+def test_an_alarm_on_the_charges_is_looked_for(course, said):
+    assert said(exercises.charges_alarm).startswith("Not yet: there is no alarm me-charges in us-east-1.")
+    charges(course)
+    assert said(exercises.charges_alarm).startswith("Done: me-charges tells a topic")

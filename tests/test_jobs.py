@@ -6,8 +6,10 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import boto3
 import numpy
 import pandas
 import pytest
@@ -16,6 +18,7 @@ from sagemaker_inference.transformer import Transformer
 from sklearn.metrics import roc_auc_score
 
 from helpers import flights
+from things import endpoint
 
 JOBS = Path(__file__).parents[1] / "notebooks" / "jobs"
 TUNED = [word for name, value in flights.TUNED.items() for word in (f"--{name}", str(value))]
@@ -306,3 +309,24 @@ def test_the_inference_toolkit_answers_with_200_and_400(trained, monkeypatch):
     assert good.status == 200 and len(json.loads(body)["not_on_time"]) == 1
     (body,) = toolkit.transform([{"body": b"{}"}], bad)
     assert bad.status == 400 and "Flight 1 must have the field 'date'" in body
+
+
+def test_what_is_over_is_ended_and_nothing_else(course, account, capsys):
+    stop, sagemaker, now = program("stop_what_is_over"), boto3.client("sagemaker"), datetime.now(UTC)
+    for name in ("me-over", "me-wanted", "me-untold"):
+        endpoint(course, account, name)
+    instance = {"NotebookInstanceName": "me-lab", "InstanceType": "ml.t3.medium", "RoleArn": course.role}
+    arn = sagemaker.create_notebook_instance(**instance, Tags=course.tags)["NotebookInstanceArn"]
+    sagemaker.get_waiter("notebook_instance_in_service").wait(NotebookInstanceName="me-lab")
+    of_endpoint = arn.rpartition(":")[0] + ":endpoint/{}"
+    for thing, hours in ((of_endpoint.format("me-over"), -1), (of_endpoint.format("me-wanted"), 1), (arn, -1)):
+        until = (now + timedelta(hours=hours)).isoformat(timespec="minutes")
+        sagemaker.add_tags(ResourceArn=thing, Tags=[{"Key": "until", "Value": until}])
+    stop.main()
+    assert capsys.readouterr().out == "endpoint me-over: deleted\nnotebook instance me-lab: stopped\n"
+    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="me-over")
+    sagemaker.get_waiter("notebook_instance_stopped").wait(NotebookInstanceName="me-lab")
+    stop.main()
+    assert capsys.readouterr().out == "Nothing is over.\n"
+    stop.main(now + timedelta(hours=2))
+    assert capsys.readouterr().out == "endpoint me-wanted: deleted\n"
