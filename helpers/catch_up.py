@@ -15,16 +15,35 @@ IMAGE = "xgboost", "3.2-0"
 MACHINE = "ml.m5.xlarge"
 
 
-def data(course):
-    """Write the tables of chapters 4 and 5, upload them to S3 and return the folder of this computer that has them."""
+def raw(course):
+    """Upload the raw files as chapter 4 does: a month of flights under each key, and the weather."""
     from sagemaker.core.helper.session_helper import Session
 
-    folder = Path(mkdtemp(prefix="flights-"))
-    flights.write_channels(folder)
+    Session().default_bucket()  # the SDK makes the bucket if there is none
+    s3, months = boto3.client("s3"), sorted((flights.FOLDER / "flights").glob("*.csv.gz"))
+    for kind, files in (("flights", months), ("weather", [flights.FOLDER / "weather.csv.gz"])):
+        for file in files:
+            s3.upload_file(str(file), course.bucket, f"{course.prefix}/raw/{kind}/{file.name}")
+    print(f"Twelve months of flights and the weather are in {course.uri('raw')}.")
+
+
+def data(course):
+    """Return a folder of this computer with the tables of chapter 5, which are in S3, too.
+
+    If the chapter's jobs have left them in S3, they are fetched; if not, they are made here and uploaded.
+    """
+    from sagemaker.core.helper.session_helper import Session
+
+    folder, channels = Path(mkdtemp(prefix="flights-")), ("train", "validation")
     session = Session()
-    session.default_bucket()  # the SDK makes the bucket if there is none
-    for channel in ("train", "validation"):
-        session.upload_data(str(folder / channel), course.bucket, f"{course.prefix}/flights/{channel}")
+    session.default_bucket()
+    if _has_data(course):
+        for channel in channels:
+            session.download_data(str(folder / channel), course.bucket, f"{course.prefix}/flights/{channel}/")
+    else:
+        flights.write_channels(folder)
+        for channel in channels:
+            session.upload_data(str(folder / channel), course.bucket, f"{course.prefix}/flights/{channel}")
     print(f"The flights of January to June and of July are in {course.uri('flights', 'train')} and …/validation.")
     return folder
 

@@ -41,7 +41,9 @@ class Run:
     seconds: float = 0
     usd: float | None = None  # what AWS charges for what it used, by the rates we know
     all_rates_known: bool = True
-    jobs: list = field(default_factory=list)  # the statuses of its training jobs, in the order of their beginning
+    jobs: list = field(
+        default_factory=list
+    )  # the statuses of its processing jobs, then of its training jobs, the oldest first
     left: list = field(default_factory=list)  # what it left behind, before the runner cleaned
     removed: list = field(default_factory=list)  # what the runner cleaned
     error: str = ""  # the cell that failed, and its error
@@ -157,7 +159,8 @@ def _look_and_clean(one, parameters, usage, began):
             # A chapter's own account began with this computer's time, and may have been moved forward since.
             course = replace(course, began=began if course.account == "local" else began + course.clock)
             one.usd, one.all_rates_known = costs.total([*costs.usage(course), *costs.remembered(usage)])
-            one.jobs = [job["TrainingJobStatus"] for job in belongings.jobs(course, since=course.began)]
+            kinds = (belongings.PROCESSING, belongings.TRAINING)
+            one.jobs = [job[kind.status] for kind in kinds for job in belongings.jobs(course, course.began, kind)]
             one.left = _left(course)
             if one.left and not course.keep:
                 cleanup.everything(course)

@@ -129,6 +129,35 @@ def charges_alarm(course):
     return _say(True, f"{name} tells a topic when the charges of the month pass USD 50.")
 
 
+def three_machines(course):
+    """Chapter 5: a join that three machines have done together, with the weather on each of them."""
+    seen = "you have no processing job of three machines"
+    for job in reversed(belongings.jobs(course, kind=belongings.PROCESSING)):
+        name, machines = job["ProcessingJobName"], job["ProcessingResources"]["ClusterConfig"]["InstanceCount"]
+        if machines != 3:
+            continue
+        shared = {each["InputName"]: each["S3Input"]["S3DataDistributionType"] for each in job["ProcessingInputs"]}
+        if (shared.get("flights"), shared.get("weather")) != ("ShardedByS3Key", "FullyReplicated"):
+            seen = f"{name} has three machines, but its inputs are shared as {shared}"
+        elif job["ProcessingJobStatus"] != "Completed":
+            seen = f"{name} has three machines, but it is {job['ProcessingJobStatus']}"
+        else:
+            return _say(True, f"three machines have shared the months of {name}, each with all of the weather.")
+    return _say(False, f"{seen}. We look for one that is Completed, flights by key, weather for all.")
+
+
+def one_place(course):
+    """Chapter 5: a job of several machines that its own program refused, since an encoder is fitted in one place."""
+    several = []
+    for job in reversed(belongings.jobs(course, kind=belongings.PROCESSING)):
+        if job["ProcessingResources"]["ClusterConfig"]["InstanceCount"] > 1 and "tables" in _command(job):
+            if "needs one machine" in job.get("ExitMessage", ""):
+                return _say(True, f"the program refused {job['ProcessingJobName']}, and its exit message says why.")
+            several.append(f"{job['ProcessingJobName']} is {job['ProcessingJobStatus']}")
+    found = several[0] if several else "no job of yours ran the step tables on several machines"
+    return _say(False, f"{found}. We look for one whose exit message says that it needs one machine.")
+
+
 def misspelt(course):
     """Chapter 6: a job that failed because of a hyperparameter that its program does not know."""
     known = runpy.run_path(str(JOBS / "train_flights.py"))["HYPERPARAMETERS"]
@@ -208,6 +237,12 @@ def stopped_paying(course):
 
 def _say(done, sentence):
     print(f"{'Done' if done else 'Not yet'}: {sentence}")
+
+
+def _command(job):
+    """Return the words of a processing job's command."""
+    specification = job["AppSpecification"]
+    return [*specification.get("ContainerEntrypoint", []), *specification.get("ContainerArguments", [])]
 
 
 def _object(course, key):

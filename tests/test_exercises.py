@@ -5,7 +5,7 @@ import pytest
 
 from endpoints import XGBOOST
 from helpers import exercises, flights
-from things import endpoint, finished_job
+from things import endpoint, finished_job, finished_processing_job
 
 
 @pytest.fixture
@@ -218,3 +218,26 @@ def test_an_alarm_on_the_charges_is_looked_for(course, said):
     assert said(exercises.charges_alarm).startswith("Not yet: there is no alarm me-charges in us-east-1.")
     charges(course)
     assert said(exercises.charges_alarm).startswith("Done: me-charges tells a topic")
+
+
+def test_three_machines_must_share_the_flights_only(course, said):
+    put(course, "raw/a.csv", "1")
+    both = {"flights": ("raw/", "ShardedByS3Key"), "weather": ("raw/", "FullyReplicated")}
+    assert "you have no processing job of three machines" in said(exercises.three_machines)
+    finished_processing_job(course, "me-join-1", "true", 3, both | {"weather": ("raw/", "ShardedByS3Key")})
+    assert "'weather': 'ShardedByS3Key'" in said(exercises.three_machines)
+    finished_processing_job(course, "me-join-2", "exit 1", 3, both)
+    assert "me-join-2 has three machines, but it is Failed" in said(exercises.three_machines)[:70]
+    finished_processing_job(course, "me-join-3", "true", 3, both)
+    assert said(exercises.three_machines).startswith("Done: three machines have shared the months of me-join-3")
+
+
+def test_the_program_itself_must_have_refused_to_share_the_encoder(course, said):
+    refusal = "echo it needs one machine, not 2 > /opt/ml/output/message; exit 1"
+    assert "no job of yours ran the step tables on several machines" in said(exercises.one_place)
+    finished_processing_job(course, "me-tables-1", refusal, 1, arguments=["tables"])
+    assert "no job of yours ran the step tables on several machines" in said(exercises.one_place)
+    finished_processing_job(course, "me-tables-2", "exit 1", 2, arguments=["tables"])
+    assert said(exercises.one_place).startswith("Not yet: me-tables-2 is Failed.")
+    finished_processing_job(course, "me-tables-3", refusal, 2, arguments=["tables"])
+    assert said(exercises.one_place).startswith("Done: the program refused me-tables-3")

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -73,6 +74,83 @@ def trained(channels, tmp_path_factory):
 @pytest.fixture(scope="module")
 def august():
     return flights.with_weather(flights.months(flights.TEST))
+
+
+# process_flights.py
+
+
+@pytest.fixture(scope="module")
+def process():
+    return program("process_flights")
+
+
+@pytest.fixture(scope="module")
+def weather(tmp_path_factory):
+    """The input with the weather, which every machine gets."""
+    folder = tmp_path_factory.mktemp("weather")
+    shutil.copy(flights.FOLDER / "weather.csv.gz", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def joined(process, weather, tmp_path_factory):
+    """Seven months, joined by two machines that share them."""
+    folder, months = tmp_path_factory.mktemp("joined"), [*flights.TRAIN, *flights.VALIDATION]
+    for number in range(2):
+        shard = tmp_path_factory.mktemp("shard")
+        for month in months[number::2]:
+            shutil.copy(flights.FOLDER / "flights" / f"{month}.csv.gz", shard)
+        process.main(["join", "--flights", str(shard), "--weather", str(weather), "--joined", str(folder)])
+    return folder
+
+
+def test_two_machines_make_the_tables_that_the_course_makes(process, joined, channels, tmp_path, capsys):
+    command = ["tables", "--joined", str(joined)]
+    process.main([*command, "--train", str(tmp_path / "train"), "--validation", str(tmp_path / "validation")])
+    assert capsys.readouterr().out == (
+        "train: 55387 flights, 28.0% not on time\nvalidation: 9808 flights, 34.9% not on time\n"
+    )
+    for variable, folder in channels.items():
+        made = tmp_path / variable.rpartition("_")[2].lower()
+        assert sorted(file.name for file in made.iterdir()) == sorted(file.name for file in folder.iterdir())
+        assert all((made / file.name).read_bytes() == file.read_bytes() for file in folder.iterdir())
+
+
+def test_a_month_is_joined_as_the_course_joins_it(joined):
+    pandas.testing.assert_frame_equal(
+        pandas.read_csv(joined / "2013-03.csv"), flights.with_weather(flights.month("2013-03"))
+    )
+
+
+def test_a_machine_without_weather_says_who_it_is(process, weather, tmp_path, monkeypatch, capsys):
+    (tmp_path / "output").mkdir()
+    (tmp_path / "machines.json").write_text('{"current_host": "algo-2", "hosts": ["algo-1", "algo-2"]}')
+    monkeypatch.setattr(process, "MACHINES", tmp_path / "machines.json")
+    monkeypatch.setattr(process, "MESSAGE", tmp_path / "output" / "message")
+    with pytest.raises(SystemExit) as end:
+        process.main(["join", "--flights", str(flights.FOLDER / "flights"), "--weather", str(tmp_path / "none")])
+    assert end.value.code.startswith("No CSV file in the input 'weather' of algo-2: ")
+    assert (tmp_path / "output" / "message").read_text() == end.value.code
+
+
+def test_the_encoder_is_not_fitted_on_several_machines(process, joined, tmp_path, monkeypatch):
+    (tmp_path / "machines.json").write_text('{"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}')
+    monkeypatch.setattr(process, "MACHINES", tmp_path / "machines.json")
+    with pytest.raises(SystemExit, match="needs one machine, not 2"):
+        process.main(["tables", "--joined", str(joined), "--train", str(tmp_path / "train")])
+    assert not (tmp_path / "train").exists()
+
+
+def test_a_month_that_was_not_joined_is_named(process, joined, tmp_path):
+    shutil.copy(joined / "2013-01.csv", tmp_path)
+    with pytest.raises(SystemExit, match="lacks 2013-02, 2013-03, 2013-04, 2013-05, 2013-06: "):
+        process.main(["tables", "--joined", str(tmp_path)])
+
+
+def test_two_reports_for_one_hour_are_no_weather(process, weather):
+    reports = pandas.read_csv(weather / "weather.csv.gz", parse_dates=["time_hour"])
+    with pytest.raises(pandas.errors.MergeError):
+        process.with_weather(flights.month("2013-01"), pandas.concat([reports, reports]))
 
 
 # train_flights.py

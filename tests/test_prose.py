@@ -96,7 +96,8 @@ def test_it_ends_by_cleaning_and_by_the_proof(cells):
 
 def test_the_rate_stands_before_the_cell_that_rents(cells):
     code = codes(cells)
-    renting = [at for at, source in enumerate(code) if re.search(r"\.train\(\[|Endpoint\.create\(|\.deploy\(", source)]
+    rents = r"\.train\(\[|Endpoint\.create\(|\.deploy\(|\.run\(\s*.jobs/"
+    renting = [at for at, source in enumerate(code) if re.search(rents, source)]
     if renting:
         assert any("costs.rate_sentence" in source for source in code[: renting[0]])
 

@@ -52,6 +52,33 @@ def processing_job(course, name, program):
         time.sleep(0.02)
 
 
+def finished_processing_job(course, name, program, hosts=1, inputs=(), arguments=()):
+    """Run a processing job to its end: a shell program with inputs {name: (place below the prefix, how shared)}."""
+    sagemaker, machines = boto3.client("sagemaker"), {"InstanceType": "ml.t3.medium", "InstanceCount": hosts}
+    entries = [
+        {
+            "InputName": what,
+            "S3Input": {
+                "S3Uri": course.uri(place), "LocalPath": f"/opt/ml/processing/{what}", "S3DataType": "S3Prefix",
+                "S3InputMode": "File", "S3DataDistributionType": shared,
+            },
+        }
+        for what, (place, shared) in dict(inputs).items()
+    ]  # fmt: skip
+    sagemaker.create_processing_job(
+        ProcessingJobName=name,
+        AppSpecification={
+            "ImageUri": XGBOOST, "ContainerEntrypoint": ["/bin/sh", "-c", program], "ContainerArguments": [*arguments]
+        },
+        ProcessingInputs=entries,
+        ProcessingResources={"ClusterConfig": {**machines, "VolumeSizeInGB": 5}},
+        RoleArn=course.role,
+        Tags=course.tags,
+    )  # fmt: skip
+    with contextlib.suppress(WaiterError):  # it failed, which is an end
+        sagemaker.get_waiter("processing_job_completed_or_stopped").wait(ProcessingJobName=name)
+
+
 def finished_job(course, name, program, **members):
     """Run a training job to its end."""
     job(course, name, program, **members)
