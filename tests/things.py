@@ -67,10 +67,8 @@ def finished_processing_job(course, name, program, hosts=1, inputs=(), arguments
     ]  # fmt: skip
     sagemaker.create_processing_job(
         ProcessingJobName=name,
-        AppSpecification={
-            "ImageUri": XGBOOST, "ContainerEntrypoint": ["/bin/sh", "-c", program], "ContainerArguments": [*arguments]
-        },
-        ProcessingInputs=entries,
+        AppSpecification={"ImageUri": XGBOOST, "ContainerEntrypoint": ["/bin/sh", "-c", program, *arguments]},
+        **({"ProcessingInputs": entries} if entries else {}),
         ProcessingResources={"ClusterConfig": {**machines, "VolumeSizeInGB": 5}},
         RoleArn=course.role,
         Tags=course.tags,
