@@ -132,7 +132,7 @@ def charges_alarm(course):
 def three_machines(course):
     """Chapter 5: a join that three machines have done together, with the weather on each of them."""
     seen = "you have no processing job of three machines"
-    for job in reversed(belongings.jobs(course, kind=belongings.PROCESSING)):
+    for job in belongings.jobs(course, kind=belongings.PROCESSING):  # oldest first: of the newest we tell
         name, machines = job["ProcessingJobName"], job["ProcessingResources"]["ClusterConfig"]["InstanceCount"]
         if machines != 3:
             continue
