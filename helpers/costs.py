@@ -16,7 +16,7 @@ from . import belongings, clock, prices
 from .tables import Table
 
 USAGE_FILE = "COURSE_USAGE_FILE"  # the variable that names the file in which `course run` reads of deleted endpoints
-WHERE = {"hosting": "an endpoint", "notebook": "a notebook instance"}
+WHERE = {"hosting": "an endpoint", "notebook": "a notebook instance", "transform": "a transform job"}
 
 
 @dataclass(frozen=True)

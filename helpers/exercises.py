@@ -235,6 +235,39 @@ def stopped_paying(course):
     return _say(False, "no endpoint stands, but no configuration with its model is left to bring one back.")
 
 
+def august_list(course):
+    """Chapter 10: a chance beside the id of each flight of August, made by a transform job."""
+    from pandas import read_csv
+
+    key = f"{course.prefix}/lists/answers/august.csv.out"
+    body = _object(course, key)
+    if body is None:
+        jobs = belongings.jobs(course, kind=belongings.TRANSFORM)
+        last = f"your last transform job is {jobs[-1]['TransformJobStatus']}" if jobs else "you have no transform job"
+        return _say(False, f"there is no object {key} in the bucket {course.bucket}; {last}.")
+    found, august = read_csv(io.BytesIO(body), header=None), flights.month(flights.TEST[0])
+    if found.shape != (len(august), 2):
+        return _say(False, f"{key} has {len(found)} lines of {found.shape[1]} columns; we want {len(august)} of 2.")
+    days = "2013-08-" + august.day.astype(str).str.zfill(2)
+    wanted = days + " " + august.carrier + august.flight.astype(str) + " " + august.origin
+    if strange := set(found[0].astype(str)) - set(wanted):
+        return _say(False, f"{key} has {min(strange)!r} where the id of a flight of August belongs.")
+    return _say(True, f"{key} has a chance for each of the {len(august)} flights of August.")
+
+
+def half_the_memory(course):
+    """Chapter 10: the serverless endpoint of the chapter with half of its memory."""
+    name = course.name("sleeper")
+    endpoint = _described("describe_endpoint", EndpointName=name)
+    if endpoint is None:
+        return _say(False, f"there is no endpoint {name}.")
+    memory = endpoint["ProductionVariants"][0].get("CurrentServerlessConfig", {}).get("MemorySizeInMB")
+    if endpoint["EndpointStatus"] != "InService" or memory != 1024:
+        has = f"has {memory} MB" if memory else "is not serverless"
+        return _say(False, f"{name} is {endpoint['EndpointStatus']} and {has}; we want 1024 MB and InService.")
+    return _say(True, f"{name} answers with 1024 MB.")
+
+
 def _say(done, sentence):
     print(f"{'Done' if done else 'Not yet'}: {sentence}")
 

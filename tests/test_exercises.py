@@ -241,3 +241,39 @@ def test_the_program_itself_must_have_refused_to_share_the_encoder(course, said)
     assert said(exercises.one_place).startswith("Not yet: me-tables-2 is Failed.")
     finished_processing_job(course, "me-tables-3", refusal, 2, arguments=["tables"])
     assert said(exercises.one_place).startswith("Done: the program refused me-tables-3")
+
+
+def test_the_list_of_august_is_looked_for_and_read(course, said):
+    assert said(exercises.august_list).endswith("you have no transform job.\n")
+    august = flights.month("2013-08")
+    days = "2013-08-" + august.day.astype(str).str.zfill(2)
+    ids = (days + " " + august.carrier + august.flight.astype(str) + " " + august.origin).tolist()
+    wrong, key = "2013-09-01 UA1 EWR", "lists/answers/august.csv.out"
+    for name, lines, sentence in (
+        ("too few", ids[:-1], "has 9775 lines of 2 columns; we want 9776 of 2"),
+        ("of September", [*ids[:-1], wrong], f"has '{wrong}' where the id of a flight of August belongs"),
+        ("right", ids, "Done: "),
+    ):
+        put(course, key, "".join(f"{id},0.5\n" for id in lines))
+        assert sentence in said(exercises.august_list), name
+
+
+def test_half_the_memory_is_looked_for(course, said, account):
+    assert said(exercises.half_the_memory) == "Not yet: there is no endpoint me-sleeper.\n"
+    endpoint(course, account, "me-sleeper")
+    assert said(exercises.half_the_memory).startswith("Not yet: me-sleeper is InService and is not serverless; ")
+    for memory, sentence in ((2048, "Not yet: me-sleeper is InService and has 2048 MB; "), (1024, "Done: ")):
+        serverless(f"me-{memory}", "me-sleeper", memory)
+        assert said(exercises.half_the_memory).startswith(sentence)
+
+
+def serverless(name, model, memory):
+    """Deploy a model anew as `me-sleeper`, serverless."""
+    sagemaker = boto3.client("sagemaker")
+    limits = {"MemorySizeInMB": memory, "MaxConcurrency": 1}
+    variant = {"VariantName": "only", "ModelName": model, "ServerlessConfig": limits}
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    sagemaker.delete_endpoint(EndpointName="me-sleeper")
+    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="me-sleeper")
+    sagemaker.create_endpoint(EndpointName="me-sleeper", EndpointConfigName=name)
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="me-sleeper")

@@ -408,3 +408,46 @@ def test_what_is_over_is_ended_and_nothing_else(course, account, capsys):
     assert capsys.readouterr().out == "Nothing is over.\n"
     stop.main(now + timedelta(hours=2))
     assert capsys.readouterr().out == "endpoint me-wanted: deleted\n"
+
+
+# serve_list.py
+
+
+@pytest.fixture
+def lists(monkeypatch):
+    monkeypatch.syspath_prepend(str(JOBS))
+    yield program("serve_list")
+    sys.modules.pop("serve_flights", None)
+
+
+def lines_of(lists, table):
+    """Rows of a table as the chapter sends them: no header, the values in the handler's order."""
+    dates = pandas.to_datetime(table[["year", "month", "day"]]).dt.strftime("%Y-%m-%d")
+    return table.assign(date=dates)[lists.COLUMNS].to_csv(index=False, header=False)
+
+
+def test_a_list_gets_the_chances_that_json_gets(lists, model, august):
+    some = august.sample(20, random_state=1)
+    chances = lists.predict_fn(lists.input_fn(lines_of(lists, some).encode(), "text/csv"), model)
+    asked = lists.input_fn(
+        json.dumps(request_of(some.drop(columns="distance").assign(distance=None))), "application/json"
+    )
+    assert chances == pytest.approx(lists.predict_fn(asked, model))
+    assert lists.output_fn(chances, "text/csv").splitlines() == [f"{chance:.4f}" for chance in chances]
+    assert len(json.loads(lists.output_fn(chances, "application/json"))["not_on_time"]) == 20
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("date,sched_dep_time,carrier,origin,dest,temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib",
+         "Flight 1: 'temp' must be a number or null, not 'temp'"),
+        ("2013-09-01,1705,UA,EWR,SFO", "Flight 1 must have 14 values"),
+        ("2013-09-01,17:05,UA,EWR,SFO,,,,,,,,,", "'sched_dep_time' must be HHMM"),
+        ("2013-09-01,1705,,EWR,SFO,,,,,,,,,", "'carrier' must be a code"),
+    ],
+)  # fmt: skip
+def test_a_line_that_is_wrong_is_refused_by_its_number(lists, line, words):
+    with pytest.raises(lists.Refused) as refusal:
+        lists.input_fn(line, "text/csv")
+    assert words in str(refusal.value)
