@@ -41,7 +41,7 @@ class Usage:
         return self.count * self.seconds * rate.usd_per_hour / 3600
 
 
-_deleted: list[tuple[datetime, Usage]] = []  # when this kernel's clean-up deleted which endpoints
+_deleted: list[tuple[datetime, Usage]] = []  # when this kernel's clean-up deleted what
 
 
 def bill(course):
@@ -56,8 +56,8 @@ def bill(course):
 
 
 def usage(course):
-    """Return the learner's usage since the first cell ran: jobs, endpoints that stand or stood."""
-    return [*_processing(course), *_training(course), *_transform(course), *_endpoints(course), *_ended(course)]
+    """Return the learner's usage since the first cell ran: jobs, and what stands or stood."""
+    return [*_processing(course), *_training(course), *_transform(course), *_standing(course), *_ended(course)]
 
 
 def total(used):
@@ -66,8 +66,8 @@ def total(used):
 
 
 def remember(course):
-    """Note the endpoints that are about to be deleted, since AWS will not know them afterwards."""
-    ended = _endpoints(course)
+    """Note what is about to be deleted, since AWS will not know it afterwards."""
+    ended = _standing(course)
     _deleted.extend((_now(course), one) for one in ended)
     if path := os.environ.get(USAGE_FILE):
         with open(path, "a") as file:
@@ -138,6 +138,22 @@ def _training(course):
             f"training job {job['TrainingJobName']}", "training", machines["InstanceType"], machines["InstanceCount"],
             seconds, course.region, job.get("EnableManagedSpotTraining", False),
         )  # fmt: skip
+
+
+def _standing(course):
+    return [*_endpoints(course), *_notebook_instances(course)]
+
+
+def _notebook_instances(course):
+    """Yield the instances in service, each since its last start: AWS does not tell of earlier ones."""
+    describe = boto3.client("sagemaker").describe_notebook_instance
+    filters = {"CreationTimeAfter": course.began, "StatusEquals": "InService"}
+    for thing in belongings.of(course, belongings.NOTEBOOK, **filters):
+        if thing.tagged:
+            described = describe(NotebookInstanceName=thing.name)
+            seconds = max(0, (_now(course) - described["LastModifiedTime"]).total_seconds())
+            what = f"notebook instance {thing.name}", "notebook", described["InstanceType"]
+            yield Usage(*what, 1, seconds, course.region)
 
 
 def _endpoints(course):

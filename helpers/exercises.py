@@ -87,6 +87,31 @@ def weather_archived(course):
     return _say(True, f"{there} is a copy, and the original is where it was.")
 
 
+def larger_server(course):
+    """Chapter 2: the notebook instance has become an ml.t3.large and runs again."""
+    name = course.name("server")
+    server = _described("describe_notebook_instance", NotebookInstanceName=name)
+    if server is None:
+        return _say(False, f"there is no notebook instance {name}.")
+    machine, status = server["InstanceType"], server["NotebookInstanceStatus"]
+    if machine != "ml.t3.large":
+        return _say(False, f"{name} is an {machine}; we want an ml.t3.large.")
+    if status != "InService":
+        return _say(False, f"{name} is an ml.t3.large, but its status is {status}; start it and wait.")
+    return _say(True, f"{name} is an ml.t3.large and in service.")
+
+
+def work_repository(course):
+    """Chapter 2: a code repository for the work."""
+    name = course.name("work")
+    repository = _described("describe_code_repository", CodeRepositoryName=name)
+    if repository is None:
+        return _say(False, f"there is no code repository {name}. Create it with create_code_repository.")
+    if missing := _tags_missing(course, repository["CodeRepositoryArn"]):
+        return _say(False, f"{name} is there, but without {missing}. Delete it and create it with course.tags.")
+    return _say(True, f"{name} stands for {repository['GitConfig']['RepositoryUrl']}.")
+
+
 def monthly_budget(course):
     """Chapter 3: a budget of USD 20 for each month that tells a topic at 80 %."""
     name, client = course.name("monthly"), boto3.client("budgets")

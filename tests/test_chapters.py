@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 CHAPTERS = chapters.found()
 JOBS = {  # how each chapter's processing and training jobs end, in the order of their beginning; some fail on purpose
     "01": [],
+    "02": [],
     "03": [],
     "04": [],
     "05": ["Failed", "Completed", "Completed"],

@@ -277,3 +277,31 @@ def serverless(name, model, memory):
     sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="me-sleeper")
     sagemaker.create_endpoint(EndpointName="me-sleeper", EndpointConfigName=name)
     sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="me-sleeper")
+
+
+def test_a_larger_server_is_looked_for(course, said):
+    sagemaker = boto3.client("sagemaker")
+    assert said(exercises.larger_server) == "Not yet: there is no notebook instance me-server.\n"
+    which = {"NotebookInstanceName": "me-server"}
+    sagemaker.create_notebook_instance(**which, InstanceType="ml.t3.medium", RoleArn=course.role, Tags=course.tags)
+    assert said(exercises.larger_server) == "Not yet: me-server is an ml.t3.medium; we want an ml.t3.large.\n"
+    sagemaker.get_waiter("notebook_instance_in_service").wait(**which)
+    sagemaker.stop_notebook_instance(**which)
+    sagemaker.get_waiter("notebook_instance_stopped").wait(**which)
+    sagemaker.update_notebook_instance(**which, InstanceType="ml.t3.large")
+    sagemaker.get_waiter("notebook_instance_stopped").wait(**which)
+    assert "its status is Stopped; start it" in said(exercises.larger_server)
+    sagemaker.start_notebook_instance(**which)
+    sagemaker.get_waiter("notebook_instance_in_service").wait(**which)
+    assert said(exercises.larger_server).startswith("Done: me-server is an ml.t3.large")
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+def test_a_repository_for_the_work_is_looked_for(course, said, tagged):
+    assert said(exercises.work_repository).startswith("Not yet: there is no code repository me-work.")
+    boto3.client("sagemaker").create_code_repository(
+        CodeRepositoryName="me-work",
+        GitConfig={"RepositoryUrl": "https://git.example.com/desk/flights.git"},
+        Tags=course.tags if tagged else [],
+    )
+    assert said(exercises.work_repository).startswith("Done: " if tagged else "Not yet: me-work is there, but without")
