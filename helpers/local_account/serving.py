@@ -18,8 +18,6 @@ FOLDER = "COURSE_ACCOUNT_FOLDER"  # the variable that names another account for 
 IDLE = 12 * 3600  # seconds without a request after which a server leaves by itself
 READY = 20  # seconds that a server may take to answer before we say that it does not
 DEFAULTS = Path(__file__).parent.parent / "sdk_defaults.yaml"
-# Presigned URLs of version 4 say when they were signed, by which the account knows when they die, as its clock goes.
-SETTINGS = "[default]\ns3 =\n    signature_version = s3v4\n"
 
 
 class NotServed(Exception):
@@ -120,11 +118,7 @@ def variables(folder, region=None):
     if place is None:
         raise NotServed(f"The account in {folder} is not served. `course up` starts it.")
     keys = json.loads(Path(folder, "identity.json").read_text())
-    settings = Path(folder, "aws-config")
-    if not settings.exists():
-        settings.write_text(SETTINGS)
-    variables = environment(place["Url"], keys, region or place["Region"], ROLE_ARN, DEFAULTS)
-    return variables | {"AWS_CONFIG_FILE": str(settings.resolve())}
+    return environment(place["Url"], keys, region or place["Region"], ROLE_ARN, DEFAULTS)
 
 
 def _started(folder, port, region, idle, enforce):
