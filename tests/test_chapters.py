@@ -31,7 +31,7 @@ JOBS = {  # how each chapter's processing and training jobs end, in the order of
     "09": ["Completed", "Completed"],
     "10": ["Completed"],
 }
-RENTING = ["02", "03"]  # chapters without training jobs that rent other machines
+RENTING = ["02", "03"]  # chapters without jobs that rent other machines
 spent: list = []
 
 
