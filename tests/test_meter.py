@@ -2,6 +2,7 @@
 
 import calendar
 import os
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -157,7 +158,8 @@ def test_the_meter_the_bill_of_a_chapter_and_the_commands_bill_agree(course, acc
     printed = bill(os.environ)
     assert "endpoint me-stands" in printed and "bucket models" in printed and "USD 0.000005 per request" in printed
     assert "training-storage in us-east-1: the tables" in printed
-    assert "at least 8.7" in printed and "not the same as free" in printed
+    assert re.search(r"at least 8\.(69|70)", printed)  # a month of 31 days makes a GB-month longer
+    assert "not the same as free" in printed
     assert str(costs.bill(course)).count("8.28") == 2  # without the volume, which no Describe call tells
 
 

@@ -4,7 +4,9 @@ The database itself notes each change of a bucket's size, in the same transactio
 brings from S3 and back is storage like any other; its requests are not counted, since no client sends them.
 """
 
-from collections import defaultdict
+import sqlite3
+from collections import Counter, defaultdict
+from contextlib import suppress
 
 GIB = 2**30
 STORAGE, PUT, GET = "s3-storage", "s3-put", "s3-get"  # items of datasets/aws/other_prices.csv
@@ -26,6 +28,7 @@ class S3Meter:
 
     def __init__(self, account):
         self.account, self.database, self.lock = account, account.records.database, account.records.lock
+        self.uncounted = Counter()  # (bucket, item, hour) -> requests that the database does not hold yet
         with self.lock:
             self.database.create_function("account_time", 0, lambda: account.clock.now().timestamp())
             known = self.database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meter_sizes'").fetchone()
@@ -39,15 +42,18 @@ class S3Meter:
             self.database.executescript(NOTED)
 
     def request(self, bucket, operation):
-        """Count a request of a client that was answered."""
+        """Count a request of a client that was answered; on a full disk it is counted when there is room again."""
         if bucket and not operation.startswith(FREE):
             item, now = PUT if operation.startswith(WRITES) else GET, self.account.clock.now()
-            with self.lock:
-                self.database.execute(
-                    "INSERT INTO meter_requests VALUES (?, ?, ?, 1) "
-                    "ON CONFLICT (bucket, item, hour) DO UPDATE SET requests = requests + 1",
-                    (bucket, item, int(now.timestamp()) // 3600),
-                )
+            with self.lock, suppress(sqlite3.OperationalError):
+                self.uncounted[bucket, item, int(now.timestamp()) // 3600] += 1
+                for where, requests in list(self.uncounted.items()):
+                    self.database.execute(
+                        "INSERT INTO meter_requests VALUES (?, ?, ?, ?) "
+                        "ON CONFLICT (bucket, item, hour) DO UPDATE SET requests = requests + excluded.requests",
+                        (*where, requests),
+                    )
+                    del self.uncounted[where]
 
     def spans(self, until):
         """Return how many GB each bucket held from when until when: (ARN, GB, region, tags, began, ended)."""

@@ -16,9 +16,8 @@ from conftest import Served
 from helpers.local_account import serving
 
 ROOM = 24  # MB
-MOUNT = (
-    f'mount -t tmpfs -o size={ROOM}m tmpfs "$1" && exec "$2" -P -m helpers.local_account "$1/account" 0 us-east-1 600'
-)
+SERVE = "-P -m helpers.local_account"
+MOUNT = f'mount -t tmpfs -o size={ROOM}m tmpfs "$1" && exec "$2" {SERVE} "$1/account" 0 us-east-1 600 no'
 
 
 class Small(Served):
