@@ -1,38 +1,17 @@
 """What exists is explained, what is explained exists, and the book is whole."""
 
-import json
 import os
 import re
 import runpy
-from pathlib import Path
 
 import pytest
 import yaml
 
 from helpers.local_account import errors
 from helpers.local_account.kinds import KINDS
+from pages import CHAPTERS, PAGES, ROOT, links, prose, sections
 
-ROOT = Path(__file__).parent.parent
-CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "book").glob("*.md"))]
 CHECK = runpy.run_path(str(ROOT / "book/check_pages.py"))
-
-
-def prose(path):
-    """Return the words of a page or of a chapter's text cells, without code."""
-    if path.suffix == ".ipynb":
-        cells = json.loads(path.read_text())["cells"]
-        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-    else:
-        text = path.read_text()
-    return re.sub(r"^(`{3,}).*?^\1$|`[^`\n]+`", "", text, flags=re.M | re.S)
-
-
-def sections(page):
-    """Return the text under each heading of a page, by the heading's slug."""
-    parts = re.split(r"^#+ (.*)$", (ROOT / page).read_text(), flags=re.M)
-    slugs = [re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in parts[1::2]]
-    return dict(zip(slugs, parts[2::2], strict=True))
 
 
 def kin(error):
@@ -46,13 +25,15 @@ def kin(error):
 def test_every_limit_of_our_own_is_explained(error):
     message = error("CreateDomain").message
     page, slug = re.search(r"(book/[\w-]+\.md)#([\w-]+)$", message).groups()
-    assert f"`{error.code}`" in sections(page)[slug]
+    assert f"`{error.code}`" in sections(ROOT / page)[slug]
 
 
 def test_the_book_tells_which_kinds_the_account_has():
     rows = dict(
         re.findall(
-            r"^\| `(\w+)` \| (.*) \|$", sections("book/local-account.md")["which-things-of-sagemaker-it-has"], re.M
+            r"^\| `(\w+)` \| (.*) \|$",
+            sections(ROOT / "book/local-account.md")["which-things-of-sagemaker-it-has"],
+            re.M,
         )
     )
     assert set(rows) == {kind.name for kind in KINDS}
@@ -110,14 +91,13 @@ def test_prose_speaks_as_the_course_speaks(path):
 
 @pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)
 def test_links_between_files_lead_somewhere(path):
-    links = re.findall(r"\]\(([^)\s]+)\)", prose(path))
-    for link in links:
+    for link in links(prose(path)):
         target, _, slug = link.partition("#")
         if "://" in link or link.startswith(("mailto:", "attachment:")):
             continue
         file = (path.parent / target).resolve() if target else path
         assert file.exists(), link
-        assert not slug or file.suffix != ".md" or slug in sections(file.relative_to(ROOT)), link
+        assert not slug or slug in sections(file), link
 
 
 @pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)
