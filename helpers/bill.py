@@ -1,5 +1,7 @@
 """The account's bill: everything that the local account's meter has counted, by resource, by learner and by day."""
 
+import re
+
 from .local_account.client import ask
 from .prices import written
 from .tables import Table
@@ -15,10 +17,25 @@ def bill(variables, start=None, end=None):
     return "\n\n".join([*map(str, tables), "\n".join(_notes(used))])
 
 
+def called(arn):
+    """Return the resource of an ARN as one calls it: "endpoint me-flights", "bucket flights", "alarm charges"."""
+    service, name = arn.split(":")[2], arn.split(":", 5)[-1]
+    match service:
+        case "s3":
+            return f"bucket {name}"
+        case "ce":
+            return f"Cost Explorer {name.removeprefix('/')}"
+        case "logs":
+            return name.replace("log-group:", "log group ", 1)
+        case "cloudwatch":
+            return re.sub("[:/]", " ", name, count=1)  # "alarm:charges", "metrics/Desk"
+    return name.replace("/", " ", 1)
+
+
 def _by_resource(used):
     rows = {}
     for row in used:
-        rows.setdefault((_name(row["arn"]), row["region"], row["usage_type"], row["unit"]), []).append(row)
+        rows.setdefault((called(row["arn"]), row["region"], row["usage_type"], row["unit"]), []).append(row)
     shown = [
         [name, region, usage_type, f"{sum(row['quantity'] for row in same):.4g} {unit}", _dollars(same)]
         for (name, region, usage_type, unit), same in sorted(rows.items())
@@ -36,12 +53,6 @@ def _by(what, used, key):
 
 def _learner(row):
     return row["tags"].get("learner", "(no tag learner)")
-
-
-def _name(arn):
-    """Return the resource of an ARN as one calls it: "endpoint me-flights", "bucket flights"."""
-    service, name = arn.split(":")[2], arn.split(":", 5)[-1].replace("/", " ", 1)
-    return f"bucket {name}" if service == "s3" else f"Cost Explorer{name}" if service == "ce" else name
 
 
 def _dollars(rows):

@@ -326,6 +326,22 @@ def test_what_is_billed_now_is_told_with_its_unit(browser, shared_account):
     assert amounts["notebook-storage"] == "7 GB"
 
 
+def test_the_bill_names_alarms_metrics_and_logs(browser, shared_account):
+    cloudwatch = shared_account.client("cloudwatch")
+    cloudwatch.put_metric_data(Namespace="Desk", MetricData=[{"MetricName": "Queue", "Value": 1}])
+    cloudwatch.put_metric_alarm(
+        AlarmName="queue", Namespace="Desk", MetricName="Queue", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    train(shared_account, "talkative", "echo a line")
+    rows = browser.rows(f"{HOME}/bill", "By resource")
+    units = {row["Usage type"]: (row["Resource"], row["Quantity"].split()[1]) for row in rows}
+    assert units["alarm"] == ("alarm queue", "Alarms") and units["custom-metric"] == ("metrics Desk", "Metrics")
+    assert units["logs-ingestion"] == ("log group /aws/sagemaker/TrainingJobs", "GB")
+    standing = browser.rows(f"{HOME}/bill", "Billed at this moment")
+    assert {"Resource": "alarm queue", "Region": "us-east-1", "What": "alarm", "Amount": "1 alarm"} in standing
+
+
 @pytest.mark.parametrize(
     "path",
     ["jobs", "s3/objects", "s3/object", "logs", "logs/group", "metrics/metric", "bill", "roles/role", "alarms/alarm"],

@@ -10,11 +10,9 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
-from helpers.local_account.changes import Changes
-from helpers.local_account.clock import Clock
-from helpers.local_account.records import Records
+from helpers.local_account.account import Account
 from helpers.local_account.services import log_files
-from helpers.local_account.services.logs import Logs, Operations
+from helpers.local_account.services.logs import Operations
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 STREAM = "train/algo-1-1700000000"
@@ -24,15 +22,9 @@ NOW = int(time.time() * 1000)
 @pytest.fixture
 def room(tmp_path):
     """The logs of an account in this process: what a job writes to."""
-    records = Records(tmp_path / "account.db")
-    account = SimpleNamespace(
-        id="000000000000", region="us-east-1", folder=tmp_path, records=records, changes=Changes()
-    )
-    account.clock = Clock(records)
-    logs = Logs(account)
-    yield logs
-    logs.close()
-    records.close()
+    account = Account(tmp_path, 1)
+    yield account.logs
+    account.close()
 
 
 @pytest.fixture

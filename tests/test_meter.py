@@ -16,6 +16,8 @@ from helpers.command import main
 from helpers.local_account.account import Account
 from helpers.local_account.client import ask
 from helpers.local_account.lifecycle import add_tags
+from helpers.local_account.services.cloudwatch import Operations
+from helpers.local_account.services.logs import Operations as Logs
 
 ARN = "arn:aws:sagemaker:us-east-1:000000000000:endpoint/me-flights"
 ME = [{"Key": "learner", "Value": "me"}]
@@ -117,6 +119,160 @@ def test_a_quantity_is_counted_in_the_unit_of_its_price(own):
         "serverless-memory": ("Amazon SageMaker", pytest.approx(0.01)),
         "s3-put": ("Amazon Simple Storage Service", pytest.approx(0.01)),
     }
+
+
+def alarm(own, period=60, name="busy", **members):
+    Operations(own.metrics, "us-east-1").put_metric_alarm(
+        AlarmName=name, Namespace="Desk", MetricName="Queue", Statistic="Sum", Period=period, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold", Tags=ME, **members,
+    )  # fmt: skip
+
+
+def used(own, item):
+    return [row for row in own.meter.usage(*ALL) if row.item == item]
+
+
+def hours_of_month(row):
+    return calendar.monthrange(row.start.year, row.start.month)[1] * 24
+
+
+def test_an_alarm_is_billed_for_its_share_of_each_month_until_it_is_deleted(own):
+    alarm(own)
+    own.clock.forward(36 * HOUR)
+    alarm(own, AlarmDescription="the same, told anew")
+    own.clock.forward(36 * HOUR)
+    Operations(own.metrics, "us-east-1").delete_alarms(["busy"])
+    own.clock.forward(36 * HOUR)
+    rows = used(own, "alarm")
+    assert [row.quantity * hours_of_month(row) for row in rows[:3]] == pytest.approx([24, 24, 24], rel=1e-3)
+    assert sum(row.quantity for row in rows[3:]) < 1e-4  # the moment that the calls themselves take
+    assert {(row.service, row.unit, row.rate, row.tags["learner"]) for row in rows} == {
+        ("AmazonCloudWatch", "Alarms", 0.1, "me")
+    }
+    assert rows[0].arn == "arn:aws:cloudwatch:us-east-1:000000000000:alarm:busy"
+
+
+def test_an_alarm_that_looks_more_than_once_a_minute_is_of_another_kind_without_a_known_rate(own):
+    alarm(own)
+    own.clock.forward(HOUR)
+    alarm(own, period=10)
+    own.clock.forward(HOUR)
+    own.alarms.retag(own.alarms.get("us-east-1", "busy"), [])
+    own.clock.forward(HOUR)
+    hours = [
+        (row.item, row.tags, round(row.quantity * hours_of_month(row), 3), row.rate) for row in own.meter.usage(*ALL)
+    ]
+    assert sorted(hours, key=str) == [
+        ("alarm", {"learner": "me"}, 1, 0.1),
+        ("alarm-high-resolution", {"learner": "me"}, 1, None),
+        ("alarm-high-resolution", {}, 1, None),
+    ]
+
+
+@pytest.mark.parametrize("half", ["an alarm that is not billed", "a bill without an alarm"])
+def test_an_alarm_half_made_or_half_deleted_when_the_account_was_killed_is_set_right(own, tmp_path, half):
+    alarm(own)
+    if half == "an alarm that is not billed":
+        own.meter.end(own.alarms.get("us-east-1", "busy")["AlarmArn"])
+    else:
+        own.records.delete("Alarm", "us-east-1", "busy")
+    own.held.close()
+    again = Account(tmp_path / "account", 1)
+    again.alarms.recover()
+    again.alarms.recover()
+    assert [one["what"] for one in again.meter.standing()] == (["alarm"] if half.startswith("an alarm") else [])
+    again.close()
+
+
+def send(own, *names, namespace="Desk", **members):
+    Operations(own.metrics, "us-east-1").put_metric_data(
+        namespace, [{"MetricName": name, "Value": 1.0, **members} for name in names]
+    )
+
+
+def test_a_metric_of_ones_own_is_billed_for_the_hours_in_which_it_was_sent(own):
+    send(own, "Queue", "Queue", "Calls")
+    send(own, "Queue", Timestamp=own.clock.now() - 5 * HOUR)  # what counts is when it came
+    send(own, "Queue", Dimensions=[{"Name": "Desk", "Value": "1"}])  # which is a metric of its own
+    own.clock.forward(HOUR)
+    send(own, "Queue")
+    own.clock.forward(9 * HOUR)
+    send(own, "Length", namespace="Belt")
+    own.metrics.put("AWS/SageMaker", "Invocations", 1, {}, own.clock.now())  # what SageMaker measures is free
+    own.clock.forward(HOUR)
+    rows = used(own, "custom-metric")
+    hours = {row.arn.rpartition("/")[2]: row.quantity * hours_of_month(row) for row in rows}
+    assert hours == {"Desk": pytest.approx(4), "Belt": pytest.approx(1)}
+    assert {(row.unit, row.rate, row.service) for row in rows} == {("Metrics", 0.3, "AmazonCloudWatch")}
+
+
+def test_an_hour_of_a_metric_is_a_smaller_share_of_a_longer_month(own):
+    now = own.clock.now()
+    own.clock.forward(datetime(now.year + 1, 1, 31, 23, 30, tzinfo=UTC) - now)
+    alarm(own)
+    send(own, "Queue")
+    own.clock.forward(HOUR)
+    send(own, "Queue")
+    own.clock.forward(HOUR / 2)
+    hours = 24 * 31, 24 * calendar.monthrange(now.year + 1, 2)[1]
+    january, february = used(own, "custom-metric")
+    assert (january.day[-5:], february.day[-5:]) == ("01-31", "02-01")
+    assert (january.quantity, february.quantity) == (pytest.approx(1 / hours[0]), pytest.approx(1 / hours[1]))
+    january, february = used(own, "alarm")
+    assert january.quantity == pytest.approx(0.5 / hours[0], rel=1e-2)
+    assert february.quantity == pytest.approx(1 / hours[1], rel=1e-2)
+
+
+def test_a_year_ends_in_the_middle_of_a_bill_and_nothing_is_lost_or_counted_twice(own):
+    now = own.clock.now()
+    new_year = datetime(now.year + 1, 1, 1, tzinfo=UTC)
+    own.clock.forward(new_year - HOUR - now)
+    alarm(own)
+    send(own, "Queue")
+    own.meter.begin(ARN, "hosting", "ml.m5.large")
+    own.clock.forward(2 * HOUR)
+    old, new = own.meter.usage(ALL[0], new_year), own.meter.usage(new_year, ALL[1])
+    assert {row.day for row in old} == {f"{now.year}-12-31"} and {row.day for row in new} == {f"{now.year + 1}-01-01"}
+    assert {row.item for row in old} == {"alarm", "custom-metric", "hosting:ml.m5.large"}
+    assert {row.item for row in new} == {"alarm", "hosting:ml.m5.large"}
+    assert [row.quantity for row in (*old, *new) if row.unit == "Hrs"] == pytest.approx([1, 1], rel=1e-2)
+    together = sum(row.usd for row in own.meter.usage(*ALL))
+    assert sum(row.usd for row in (*old, *new)) == pytest.approx(together, rel=1e-3)
+
+
+def test_logs_are_billed_by_the_bytes_that_come_whoever_writes_them(own):
+    writer = own.logs.open("/aws/sagemaker/TrainingJobs", "job/algo-1")
+    for _ in range(2):
+        writer.write("é" * 100)
+    logs = Logs(own.logs, "us-east-1")
+    logs.create_log_group("/desk", tags={"learner": "me"})
+    logs.create_log_stream("/desk", "calls")
+    for _ in range(2):  # said twice, it is billed twice
+        logs.put_log_events("/desk", "calls", [{"timestamp": own.logs.now(), "message": "hello"}])
+    old = own.logs.now() - 20 * 86_400_000
+    logs.put_log_events("/desk", "calls", [{"timestamp": old, "message": "refused, since it is too old"}])
+    own.clock.forward(HOUR)
+    rows = {row.arn.rpartition(":")[2]: row for row in used(own, "logs-ingestion")}
+    assert {name: row.quantity * 2**30 for name, row in rows.items()} == {
+        "/aws/sagemaker/TrainingJobs": pytest.approx(2 * (200 + 26)), "/desk": pytest.approx(2 * (5 + 26))
+    }  # fmt: skip
+    assert (rows["/desk"].unit, rows["/desk"].rate, rows["/desk"].tags) == ("GB", 0.5, {"learner": "me"})
+    logs.delete_log_group("/desk")
+    assert len(used(own, "logs-ingestion")) == 2
+
+
+def test_what_a_killed_account_was_told_of_logs_and_metrics_is_billed(account):
+    cloudwatch, logs = account.client("cloudwatch"), account.client("logs")
+    logs.create_log_group(logGroupName="/desk")
+    logs.create_log_stream(logGroupName="/desk", logStreamName="calls")
+    event = {"timestamp": int(time.time() * 1000), "message": "hello"}
+    logs.put_log_events(logGroupName="/desk", logStreamName="calls", logEvents=[event])
+    cloudwatch.put_metric_data(Namespace="Desk", MetricData=[{"MetricName": "Queue", "Value": 1}])
+    account.kill()
+    account.start()
+    kinds = {row["usage_type"]: row["quantity"] for row in ask(account.environment, "/usage")["Usage"]}
+    assert kinds["logs-ingestion"] * 2**30 == pytest.approx(31)
+    assert kinds["custom-metric"] > 0
 
 
 def test_a_new_tag_counts_from_when_it_is_there(own):

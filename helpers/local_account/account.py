@@ -12,6 +12,7 @@ from .clock import Clock
 from .machines import sweep
 from .mailbox import Mailbox
 from .meter import Meter
+from .meter_cloudwatch import CloudWatchMeter
 from .meter_s3 import S3Meter
 from .records import Records
 
@@ -68,6 +69,7 @@ class Account:
         self.iam = Iam(self)
         self.objects = Objects(self)
         self.s3_meter = S3Meter(self)
+        self.cloudwatch_meter = CloudWatchMeter(self)
         self.logs = Logs(self)
         self.metrics = Metrics(self)
         self.mailbox = Mailbox(self)

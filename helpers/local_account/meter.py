@@ -1,8 +1,8 @@
 """The meter: what is billable runs by account time, from when until when, and what AWS would charge for it.
 
 A machine is billed while it works: a job from its start to its end, also if it fails, and not while machines are
-being found for it; an endpoint from the moment it is in service; a volume as long as it is there. What has no known
-rate is listed with None, which is not the same as free.
+being found for it; an endpoint from the moment it is in service; a volume and an alarm as long as they are there. What
+has no known rate is listed with None, which is not the same as free. Free tiers and credits are not subtracted.
 """
 
 import calendar
@@ -36,7 +36,13 @@ SERVICES = {  # how an item begins -> the service that bills it, as Cost Explore
     "custom-metric": "AmazonCloudWatch",
     "cost-explorer-": "AWS Cost Explorer",
 }
-PACKS = {"1,000 requests": ("request", 1000)}  # unit of a price -> what is counted, and how many make one unit
+STANDARD_ALARM, FAST_ALARM = "alarm", "alarm-high-resolution"  # the latter looks more than once a minute, and is dearer
+COUNTED = {  # unit of a price -> what is counted, and how many of it make one unit
+    "GB-month": ("GB-Mo", 1),
+    "1,000 requests": ("request", 1000),
+    "alarm-month": ("Alarms", 1),
+    "metric-month": ("Metrics", 1),
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Usage:
     usage_type: str  # "USE1-Train:ml.m5.large"
     item: str  # "training:ml.m5.large" or "notebook-storage": the same in every region
     quantity: float
-    unit: str  # "Hrs", "GB-Mo", "GB-second", …
+    unit: str  # "Hrs", "GB-Mo", "Alarms", …
     rate: float | None  # USD per unit, or None if we do not know it
     usd: float | None
     rate_date: str | None  # the day of the source that names the rate
@@ -88,6 +94,14 @@ class Meter:
     def begin_volume(self, arn, item, gib, region=None, tags=()):
         """Bill a volume of so many GB from now on, whether its machine runs or not."""
         self._begin(arn, item, item, gib, region, tags)
+
+    def begin_alarm(self, arn, item, region=None, tags=()):
+        """Bill an alarm from now on as one of its kind, STANDARD_ALARM or FAST_ALARM, and no longer as the other."""
+        with self._together():
+            for _, what in self._open(arn):
+                if what != item:
+                    self._end(arn, what, what)
+            self._begin(arn, item, item, 1, region, tags)
 
     def machines(self, arn, component, counts, region=None, tags=()):
         """Bill exactly these machines of a component from now on, {"ml.m5.large": 2}, and no others."""
@@ -171,6 +185,8 @@ class Meter:
                 _count(found, (since, arn, STORAGE, STORAGE, unit, region, _stored(tags)), quantity)
         for arn, item, requests, region, tags, time in s3.requests(start, end):
             amounts.append((arn, item, requests, "request", region, _stored(tags), time))
+        for arn, item, quantity, unit, region, tags, time in self.account.cloudwatch_meter.amounts(start, end):
+            amounts.append((arn, item, quantity, unit, region, _stored(tags), time))
         for arn, item, quantity, unit, region, tags, time in amounts:
             _count(found, (_floor(_time(time), step), arn, item, item, unit, region, tags), quantity)
         rows = [_row(*where, quantity) for where, quantity in found.items()]
@@ -264,16 +280,17 @@ def _rate(component, what, unit, region):
         price = prices.price(what, region)
     except prices.NoRate:
         return None, None
-    counted, size = PACKS.get(price.unit, (price.unit.replace("GB-month", "GB-Mo"), 1))
+    counted, size = COUNTED.get(price.unit, (price.unit, 1))
     return (price.usd / size, price) if counted == unit else (None, None)
 
 
 def _billed(component, amount, seconds, since):
-    """Return (quantity, unit): machines by the hour, volumes by the GB and month, each month having its own days."""
+    """Return (quantity, unit): machines by the hour, what is kept by the month, each month having its own days."""
     if component in COMPONENTS:
         return amount * seconds / 3600, "Hrs"
     days = calendar.monthrange(since.year, since.month)[1]
-    return amount * seconds / (days * DAY.total_seconds()), "GB-Mo"
+    unit = "Alarms" if component in (STANDARD_ALARM, FAST_ALARM) else "GB-Mo"
+    return amount * seconds / (days * DAY.total_seconds()), unit
 
 
 def _pieces(began, ended, step):

@@ -3,8 +3,9 @@
 import re
 from datetime import UTC, datetime
 
+from ...bill import called
 from ...prices import written
-from ..meter import COMPONENTS
+from ..meter import COMPONENTS, FAST_ALARM, STANDARD_ALARM
 from .view import Link, Note, Page, Table
 
 UNKNOWN = "no known rate"  # which is not the same as free
@@ -37,11 +38,17 @@ def standing(asked):
     """Return what is billed at this moment: what somebody may have forgotten."""
     rows = [
         [name(asked, row["arn"], row["region"]), row["region"], row["what"],
-         f"{row['amount']:g} {'machine' if row['component'] in COMPONENTS else 'GB'}"]
+         f"{row['amount']:g} {measure(row['component'])}"]
         for row in asked.account.meter.standing()
     ]  # fmt: skip
     columns = ("Resource", "Region", "What", "Amount")
     return Table("Billed at this moment", columns, rows, "Nothing is being billed now.")
+
+
+def measure(component):
+    """Return what is counted of a thing that stands."""
+    alarms = STANDARD_ALARM, FAST_ALARM
+    return "machine" if component in COMPONENTS else "alarm" if component in alarms else "GB"
 
 
 def by_resource(asked, used):
@@ -85,9 +92,7 @@ def grouped(used, key):
 def name(asked, arn, region):
     """Return a link to the thing of an ARN, if it has a page in this Region, or its name."""
     linked = asked.linked(arn) if region == asked.region else arn
-    service, text = arn.split(":")[2], arn.split(":", 5)[-1].replace("/", " ", 1)
-    text = {"ce": f"Cost Explorer {text}", "s3": f"bucket {text}"}.get(service, text)
-    return Link(text, linked.href) if isinstance(linked, Link) else text
+    return Link(called(arn), linked.href) if isinstance(linked, Link) else called(arn)
 
 
 def dollars(rows):

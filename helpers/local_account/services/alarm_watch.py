@@ -10,6 +10,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 from ..errors import AwsError, LocalLimit
+from ..meter import FAST_ALARM, STANDARD_ALARM
 from ..runners.scaling_limits import is_policy
 from . import alarm_messages
 from .alarm_evaluation import ALARM, INSUFFICIENT_DATA, OK, evaluate, periods, reason
@@ -36,8 +37,13 @@ class Alarms:
             """)
 
     def recover(self):
-        """Look at every metric again after a start."""
+        """Look at every metric again after a start, and bill the alarms that are there, and no others."""
+        standing = {alarm["AlarmArn"] for alarm in self.all()}
+        for billed in self.account.meter.standing():
+            if billed["component"] in (STANDARD_ALARM, FAST_ALARM) and billed["arn"] not in standing:
+                self.account.meter.end(billed["arn"])
         for alarm in self.all():
+            self._bill(alarm)
             self._plan(alarm, self.account.clock.now())
 
     def all(self, region=None):
@@ -73,6 +79,7 @@ class Alarms:
             alarm = self.records.put(
                 "Alarm", region, name, settings | kept | {"AlarmConfigurationUpdatedTimestamp": now}
             )
+            self._bill(alarm)
             self._note(alarm, "ConfigurationUpdate", f'Alarm "{name}" {"updated" if there else "created"}', {})
         self._plan(alarm, now)
 
@@ -80,10 +87,17 @@ class Alarms:
         """Set members of an alarm's record."""
         return self.records.change("Alarm", alarm["Region"], alarm["AlarmName"], **members)
 
+    def retag(self, alarm, tags):
+        """Give an alarm these tags and no others; from now on it is billed under them."""
+        with self.lock:
+            if tagged := self.change(alarm, Tags=tags):
+                self._bill(tagged)
+
     def delete(self, region, name):
         """Delete an alarm; its history stays."""
         with self.lock:
             if alarm := self.records.delete("Alarm", region, name):
+                self.account.meter.end(alarm["AlarmArn"])
                 self._note(alarm, "ConfigurationUpdate", f'Alarm "{name}" deleted', {})
 
     def set(self, region, name, state, why, data=None):
@@ -114,6 +128,10 @@ class Alarms:
                 (region, (self.account.clock.now() - KEPT).timestamp()),
             ).fetchall()
         return rows if oldest_first else rows[::-1]
+
+    def _bill(self, alarm):
+        item = STANDARD_ALARM if alarm["Period"] >= 60 else FAST_ALARM
+        self.account.meter.begin_alarm(alarm["AlarmArn"], item, alarm["Region"], alarm["Tags"])
 
     def _plan(self, alarm, when):
         key = alarm["Region"], alarm["AlarmName"]

@@ -175,11 +175,11 @@ class AlarmOperations:
         tags = {tag["Key"]: tag["Value"] for tag in [*alarm["Tags"], *Tags]}
         if len(tags) > MOST_TAGS:
             raise InvalidParameterValue(f"A resource has at most {MOST_TAGS} tags.")
-        self.alarms.change(alarm, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+        self.alarms.retag(alarm, [{"Key": key, "Value": value} for key, value in tags.items()])
 
     def untag_resource(self, ResourceARN, TagKeys):
         alarm = self._tagged(ResourceARN)
-        self.alarms.change(alarm, Tags=[tag for tag in alarm["Tags"] if tag["Key"] not in TagKeys])
+        self.alarms.retag(alarm, [tag for tag in alarm["Tags"] if tag["Key"] not in TagKeys])
 
     def list_tags_for_resource(self, ResourceARN):
         return {"Tags": self._tagged(ResourceARN)["Tags"]}

@@ -41,8 +41,8 @@ class Metrics:
         row = (timestamp.timestamp(), unit or "None", 1, value, value, value, None)
         self.keep(region or self.account.region, [(namespace, name, dimensions, row)])
 
-    def keep(self, region, measured):
-        """Keep many measurements (namespace, name, dimensions, row) at once, or none of them."""
+    def keep(self, region, measured, billed=False):
+        """Keep many measurements (namespace, name, dimensions, row) at once, or none of them; a client's are billed."""
         with self.lock:
             self.database.execute("BEGIN")
             try:
@@ -57,6 +57,8 @@ class Metrics:
                         "WHERE region = ? AND namespace = ? AND name = ? AND dimensions = ?",
                         (*row, *metric),
                     )
+                    if billed:
+                        self.account.cloudwatch_meter.metric(*metric)
                 self.database.execute("COMMIT")
             except BaseException:
                 self.database.execute("ROLLBACK")
@@ -101,6 +103,7 @@ class Operations(AlarmOperations):
                 (Namespace, datum["MetricName"], _dimensions(datum.get("Dimensions", ())), _row(datum, number, now))
                 for number, datum in enumerate(MetricData, 1)
             ],
+            billed=True,
         )
 
     def get_metric_statistics(

@@ -29,8 +29,13 @@ class Event:
 
     @property
     def size(self):
-        """The size that CloudWatch counts: the message in UTF-8 and 26 bytes."""
-        return len(self.message.encode()) + 26
+        """The size that CloudWatch counts."""
+        return size_of(self.message)
+
+
+def size_of(message):
+    """Return the size that CloudWatch counts for an event: the message in UTF-8 and 26 bytes."""
+    return len(message.encode(errors="replace")) + 26
 
 
 def line(timestamp, ingestion, message):

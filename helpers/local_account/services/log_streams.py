@@ -37,7 +37,7 @@ class Logs:
                 self.create_group(region, group)
             if self.stream(region, group, stream) is None:
                 self.create_stream(region, group, stream)
-        return Writer(self, self.path(region, group, stream))
+        return Writer(self, region, group, self.path(region, group, stream))
 
     def may_write(self, role, region, group, stream):
         """Tell whether a role may write to a stream, and make what of it is not there."""
@@ -113,6 +113,8 @@ class Logs:
                 _append(path, end, b"".join(lines))
             else:
                 self._merge(region, group, name, path, end, zip(events, lines, strict=True))
+            self.account.cloudwatch_meter.logs(region, group, sum(log_files.size_of(each[1]) for each in events), now)
+            self.account.cloudwatch_meter.write()
         self.announce()
 
     def now(self):
@@ -136,10 +138,12 @@ class Logs:
         with self.lock:
             if self.bell is not None:
                 self.bell.cancel()
+        self.account.cloudwatch_meter.write()
 
     def _ring(self):
         with self.lock:
             self.bell = None
+        self.account.cloudwatch_meter.write()
         self.account.changes.announce()
 
     def _merge(self, region, group, name, path, end, newcomers):
@@ -169,8 +173,8 @@ class Logs:
 class Writer:
     """Writes lines to the end of a stream; what `write` was given is in the file when it returns. Thread-safe."""
 
-    def __init__(self, logs, path):
-        self.logs, self.lock = logs, threading.Lock()
+    def __init__(self, logs, region, group, path):
+        self.logs, self.region, self.group, self.lock = logs, region, group, threading.Lock()
         end = log_files.end_of(path)
         last = next(log_files.backward(path, 0, end), None)
         self.last = last.timestamp if last else 0
@@ -186,8 +190,10 @@ class Writer:
             return
         with self.lock:
             self.last = now = max(self.logs.now(), self.last)  # a file is in the order of time, whatever the clock does
-            for part in parts(text):
+            written = parts(text)
+            for part in written:
                 self.file.write(log_files.line(now, now, part))
+        self.logs.account.cloudwatch_meter.logs(self.region, self.group, sum(map(log_files.size_of, written)), now)
         self.logs.announce()
 
     def close(self):

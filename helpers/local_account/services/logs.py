@@ -116,7 +116,7 @@ class Operations:
             raise InvalidParameterException(
                 "Log events in a single PutLogEvents request must be in chronological order."
             )
-        sizes = [len(message.encode()) + 26 for _, message in events]
+        sizes = [log_files.size_of(message) for _, message in events]
         for size in sizes:
             if size > LONGEST + 26:
                 raise InvalidParameterException(f"Log event too large: {size} bytes exceeds limit of {LONGEST + 26}")
