@@ -19,8 +19,8 @@ endif
 
 RESOLVE := $(BIN)/uv pip compile -q requirements.in --universal --python-version 3.11 --generate-hashes \
            --custom-compile-command 'make lock'
-# Two files of tests at a time; nbval needs the cells of a chapter to stay together
-SHARED  := -n 2 --dist loadfile
+# Two at a time: files of tests, and chapters (tests/conftest.py)
+SHARED  := -n 2 --dist loadgroup
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
 .PHONY: help setup lab test trust course book outputs lock check bench clean
@@ -52,7 +52,6 @@ lab: setup ## Learn: the local account and JupyterLab on the first chapter (PORT
 
 test: setup ## Run all tests, execute every chapter and compare its outputs with the stored ones
 	$(BIN)/python -m pytest $(SHARED)
-	$(BIN)/python -m pytest $(SHARED) --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/sanitize.cfg notebooks
 
 trust: setup ## Try to break the local account: requests of every kind, kills at every moment, thirty learners at once
 	$(BIN)/python -m pytest $(SHARED) tests/trust

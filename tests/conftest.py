@@ -30,6 +30,14 @@ def pytest_configure(config):
         )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Let the tests of a file run on one worker, since they share an account, and those of a chapter, its run."""
+    for item in items:
+        path = getattr(item, "callspec", None) and item.callspec.params.get("chapter")
+        item.add_marker(pytest.mark.xdist_group(path.stem if isinstance(path, Path) else item.path.stem))
+
+
 class Served:
     """A served account as its users see it: a URL, an environment, clients."""
 

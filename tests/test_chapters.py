@@ -3,7 +3,6 @@
 `pytest tests/test_chapters.py --account aws --spending-limit 2` runs the same chapters on your own AWS account.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -11,12 +10,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from endpoints import XGBOOST
 from helpers import chapters, outputs
 from helpers.command import main
 from helpers.local_account import guardian, serving
+from stored_outputs import differences
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = chapters.found()
@@ -71,6 +71,12 @@ def test_its_figures_are_the_stored_ones(run, chapter):
     assert all(stored), "a cell tagged `figures` prints one"
     for now, then in zip(figures(run.output), stored, strict=True):
         assert now == pytest.approx(then, abs=0.01)
+
+
+def test_it_shows_what_it_stores(run, chapter, request):
+    if run.account == "aws":
+        pytest.skip("the stored outputs are those of the local account")
+    assert not (different := differences(request.session, chapter, run.output)), "\n\n".join(different)
 
 
 def test_it_leaves_nothing_behind(run):
@@ -159,6 +165,21 @@ def test_outputs_of_an_unchanged_chapter_stay_to_the_byte(tmp_path, capsys):
     assert capsys.readouterr().out == "54-outputs.ipynb: stored\n54-outputs.ipynb: unchanged\n"
 
 
+def test_an_output_that_differs_is_told_cell_by_cell(tmp_path, request):
+    path = notebook(tmp_path / "57-differs.ipynb", "print(6 * 7)", "print(6 * 8)", "print(6 * 9)", "print(6 * 10)")
+    book, shown = (nbformat.read(path, as_version=4) for _ in range(2))
+    for cell, answers in zip(book.cells[2:], [(42, 42), (48, 49), (54, None), (60, 61)], strict=True):
+        new = next(one for one in shown.cells if one.id == cell.id)
+        for one, answer in zip((cell, new), answers, strict=True):
+            one.execution_count = 1
+            one.outputs = [new_output("stream", name="stdout", text=f"{answer}\n")] if answer else []
+    book.cells[-1].metadata.tags = ["varies"]
+    nbformat.write(book, path)
+    nbformat.write(shown, tmp_path / "shown.ipynb")
+    told = differences(request.session, path, tmp_path / "shown.ipynb")
+    assert [text.partition("\n")[0] for text in told] == ["Cell 3: print(6 * 8)", "Cell 4: print(6 * 9)"]
+
+
 def test_a_chapter_that_fails_keeps_its_outputs(tmp_path, capsys):
     path = notebook(tmp_path / "55-fails.ipynb", "1 / 0")
     before = path.read_bytes()
@@ -166,24 +187,10 @@ def test_a_chapter_that_fails_keeps_its_outputs(tmp_path, capsys):
     assert path.read_bytes() == before and "ZeroDivisionError" in capsys.readouterr().err
 
 
-def pytest_of(*options, **environment):
-    """Run this file's tests in a pytest of their own."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, *options]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=280)
-
-
 def test_a_real_account_asks_for_a_spending_limit():
-    refused = pytest_of("--account", "aws")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "--account", "aws"]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert refused.returncode != 0 and "--spending-limit" in refused.stderr + refused.stdout
-
-
-def test_the_same_chapters_run_on_aws(account):
-    stand_in = str(Path(__file__).with_name("stand_in"))
-    options = "-k", "06-a-training-job", "--account", "aws", "--spending-limit", "1"
-    done = pytest_of(*options, **account.environment | {"PYTHONPATH": stand_in})
-    assert done.returncode == 0 and "5 passed" in done.stdout, done.stdout[-3000:]
-    listed = account.client("sagemaker").list_training_jobs(SortBy="CreationTime")["TrainingJobSummaries"]
-    assert [job["TrainingJobStatus"] for job in listed] == JOBS["06"]
 
 
 def test_an_account_that_cannot_be_asked_is_not_said_to_be_empty(tmp_path):
