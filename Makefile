@@ -17,13 +17,12 @@ CLEAR := --clear
 endif
 endif
 
-RESOLVE := $(BIN)/uv pip compile -q requirements.in --universal --python-version 3.11 --generate-hashes \
-           --custom-compile-command 'make lock'
+RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 # Two at a time: files of tests, and chapters (tests/conftest.py)
 SHARED  := -n 2 --dist loadgroup
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test trust course book outputs lock check bench clean
+.PHONY: help setup lab test trust browser course book outputs lock check bench clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -56,6 +55,13 @@ test: setup ## Run all tests, execute every chapter and compare its outputs with
 trust: setup ## Try to break the local account: requests of every kind, kills at every moment, thirty learners at once
 	$(BIN)/python -m pytest $(SHARED) tests/trust
 
+$(V)/.browser: $(V)/.ready requirements-browser.lock
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements-browser.lock
+	@touch $@
+
+browser: $(V)/.browser book ## Look at JupyterLab, the console and the book as people do, in the Chromium of this machine
+	$(BIN)/python -m pytest tests/browser
+
 course: setup ## Execute every chapter from an empty account into _runs/, and say what was left behind
 	@$(BIN)/course run
 
@@ -66,14 +72,15 @@ outputs: setup ## Execute the chapters in place and store their outputs
 	@$(BIN)/course outputs
 
 lock: setup ## Resolve requirements.in into the lock (UPGRADE=1 takes newer versions of what is not pinned)
-	$(RESOLVE) $(if $(UPGRADE),--upgrade) -o requirements.lock
+	$(RESOLVE) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.lock
+	$(RESOLVE) $(if $(UPGRADE),--upgrade) requirements-browser.in -c requirements.lock -o requirements-browser.lock
 
 check: setup ## Lint, types, and whether what is derived still agrees with its source
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/nbstripout --verify $(NORMAL) $(wildcard notebooks/*.ipynb)
-	@cp requirements.lock $(V)/again.lock; if $(RESOLVE) -o $(V)/again.lock; then diff requirements.lock $(V)/again.lock; \
+	@cp requirements.lock $(V)/again.lock; if $(RESOLVE) requirements.in -o $(V)/again.lock; then diff requirements.lock $(V)/again.lock; \
 	  else echo 'requirements.in could not be resolved again; is a package index within reach?'; test -z "$$CI"; fi
 
 bench: setup ## Measure the local account on this machine

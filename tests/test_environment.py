@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MAKEFILE = (ROOT / "Makefile").read_text()
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/course.yml").read_text())
-LOCKS = ["requirements.lock", "requirements-uv.lock"]
+LOCKS = ["requirements.lock", "requirements-uv.lock", "requirements-browser.lock"]
 
 
 def pins(file):
@@ -49,10 +49,11 @@ def make(*words):
     return subprocess.run(["make", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def test_what_is_asked_for_is_locked():
-    lines = [line for line in (ROOT / "requirements.in").read_text().splitlines() if line and not line.startswith("#")]
-    assert len(pins("requirements.in")) == len(lines), "each line of requirements.in pins one exact version"
-    assert pins("requirements.in") <= pins("requirements.lock")
+@pytest.mark.parametrize("asked", ["requirements.in", "requirements-browser.in"])
+def test_what_is_asked_for_is_locked(asked):
+    lines = [line for line in (ROOT / asked).read_text().splitlines() if line and not line.startswith("#")]
+    assert len(pins(asked)) == len(lines), f"each line of {asked} pins one exact version"
+    assert pins(asked) <= pins(Path(asked).with_suffix(".lock"))
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -111,7 +112,7 @@ def test_a_python_that_does_not_fit_is_named(tmp_path):
 def test_help_lists_every_target():
     targets = set(re.search(r"^\.PHONY: (help .*)$", MAKEFILE, re.M)[1].split())
     assert targets == set(re.findall(r"make (\w+)", make("help").stdout))
-    assert targets >= {"lab", "test", "course", "book", "outputs", "lock", "check", "bench", "clean"}
+    assert targets >= {"lab", "test", "course", "book", "outputs", "lock", "check", "bench", "clean", "browser"}
 
 
 def test_workflow_and_ci_call_targets_that_exist():
@@ -148,6 +149,6 @@ def test_what_the_project_imports_it_asks_for():
     own = {"helpers", "conftest", *(path.stem for path in files)}
     modules = {name for path in files for name in imported(path)} - own - set(sys.stdlib_module_names)
     packages = metadata.packages_distributions()
-    asked = {name for name, _ in pins("requirements.in")}
+    asked = {name for file in ("requirements.in", "requirements-browser.in") for name, _ in pins(file)}
     unasked = {name for name in modules if not asked & {name, *(normal(one) for one in packages.get(name, []))}}
     assert unasked == set()
