@@ -1,10 +1,13 @@
 """`course outputs`: execute chapters in place, so that a chapter that did not change stays the same to the byte.
 
 What differs between two runs for no reason is left out: times, the version of Python, a frontend's notes. The output of
-a cell tagged `varies` differs for a reason; the stored one stays as long as the source of the cell does.
+a cell tagged `varies` differs for a reason, which stands beside the tag; the stored one stays as long as the source of
+the cell does. And it stays where the new one says the same in other words, as notebooks/sanitize.cfg has it.
 """
 
 import hashlib
+import json
+import re
 import sys
 
 import nbformat
@@ -12,7 +15,8 @@ import nbformat
 from .chapters import KERNEL, LONGEST, NOTEBOOKS, empty_account, found, variables
 from .session import FOLDER
 
-KEPT = ("tags", "jupyter")  # what of a cell's metadata is the author's
+SAME = NOTEBOOKS / "sanitize.cfg"  # what nbval replaces before it compares
+KEPT = ("tags", "jupyter", "mystnb", "varies")  # what of a cell's metadata is the author's
 
 
 def store(names=()):
@@ -47,7 +51,7 @@ def executed(text):
     with empty_account() as folder, variables({FOLDER: folder, "JUPYTER_PREFER_ENV_PATH": "1"}):
         client.execute()
     normalise(book)
-    keep_varying(book, stored)
+    keep(book, stored)
     return nbformat.writes(book, version=4) + "\n"
 
 
@@ -66,10 +70,24 @@ def normalise(book):
             output.pop("transient", None)
 
 
-def keep_varying(book, stored):
-    """Put the stored outputs back into the cells that may vary and whose source is the stored one."""
+def keep(book, stored):
+    """Put the stored outputs back into the cells that may vary, and into those whose new outputs say the same."""
     before = {cell.get("id"): cell for cell in stored.cells}
     for cell in book.cells:
         was = before.get(cell.id)
-        if "varies" in cell.metadata.get("tags", []) and was and was.source == cell.source and was.get("outputs"):
+        if not was or not was.get("outputs"):
+            continue
+        varies = "varies" in cell.metadata.get("tags", []) and was.source == cell.source
+        if varies or sanitized(was.outputs) == sanitized(cell.outputs):
             cell.outputs = was.outputs
+            for output in cell.outputs:
+                if "execution_count" in output:  # another one since a cell was put before it
+                    output.execution_count = cell.execution_count
+
+
+def sanitized(outputs):
+    """Return outputs as one text without their count, in which is replaced what nbval replaces."""
+    text = json.dumps([{**output, "execution_count": None} for output in outputs], sort_keys=True)
+    for regex, replace in re.findall(r"^regex: (.*)\nreplace: (.*)$", SAME.read_text(encoding="utf-8"), re.M):
+        text = re.sub(regex, replace, text)
+    return text

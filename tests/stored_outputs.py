@@ -1,12 +1,11 @@
 """What a notebook stores against what a run of it has shown, cell by cell, as nbval compares."""
 
 import copy
-from pathlib import Path
 
 import nbformat
 from nbval.plugin import IPyNbFile, coalesce_streams
 
-SANITIZE = Path(__file__).with_name("sanitize.cfg")
+from helpers.outputs import SAME
 
 
 def differences(session, stored, executed):
@@ -16,7 +15,7 @@ def differences(session, stored, executed):
     have no counterpart and are not compared.
     """
     file = IPyNbFile.from_parent(session, path=stored)
-    file.config.option.nbval_sanitize_with = str(SANITIZE)
+    file.config.option.nbval_sanitize_with = str(SAME)
     file.setup_sanitize_files()
     shown = {cell.id: cell for cell in nbformat.read(executed, as_version=4).cells}
     found = []

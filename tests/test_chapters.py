@@ -180,6 +180,16 @@ def test_an_output_that_differs_is_told_cell_by_cell(tmp_path, request):
     assert [text.partition("\n")[0] for text in told] == ["Cell 3: print(6 * 8)", "Cell 4: print(6 * 9)"]
 
 
+def test_outputs_that_say_the_same_stay(tmp_path):
+    source = "import time\nprint(time.strftime('me-flights-%Y%m%d%H%M%S'), 'of', {count})"
+    path = notebook(tmp_path / "57-same.ipynb", source.format(count=3))
+    assert outputs.store([str(path)]) == 0
+    stored = path.read_text()
+    assert outputs.store([str(path)]) == 0 and path.read_text() == stored
+    path.write_text(stored.replace("'of', 3", "'of', 4"))
+    assert outputs.store([str(path)]) == 0 and " of 4" in path.read_text()
+
+
 def test_a_chapter_that_fails_keeps_its_outputs(tmp_path, capsys):
     path = notebook(tmp_path / "55-fails.ipynb", "1 / 0")
     before = path.read_bytes()
