@@ -22,7 +22,7 @@ RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 SHARED  := -n 2 --dist loadgroup
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test trust browser course book outputs lock check bench clean
+.PHONY: help setup lab test trust browser course book outputs lock check bench clean habits links
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -64,6 +64,12 @@ browser: $(V)/.browser book ## Look at JupyterLab, the console and the book as p
 
 course: setup ## Execute every chapter from an empty account into _runs/, and say what was left behind
 	@$(BIN)/course run
+
+habits: setup ## Measure the chapters' cells, lines, words, seconds and minutes, and hold them to the course's bars
+	@$(BIN)/python tests/habits.py
+
+links: setup ## List the addresses on other hosts that chapters and pages name
+	@$(BIN)/python tests/links.py
 
 book: setup ## Build the book from the stored outputs into _build/html, warnings being errors
 	$(BIN)/jupyter-book build . -W -n --keep-going && $(BIN)/python book/check_pages.py

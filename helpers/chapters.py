@@ -2,15 +2,18 @@
 
 import ast
 import contextlib
+import csv
 import io
 import json
 import os
+import platform
 import shutil
 import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from importlib import metadata
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -25,6 +28,8 @@ NOTEBOOKS = ROOT / "notebooks"
 # Every Jupyter has a kernel of this name; where it is not the course's own, the first cell says so.
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LONGEST = 900  # seconds that one cell may take
+RUNS = ROOT / "book" / "runs.csv"  # what `course run --record` has measured, shown in the book
+RECORDED = ("chapter", "account", "sdk", "python", "cores", "date", "seconds", "usd")
 IDLE = LONGEST + 60  # seconds after which a chapter's account ends by itself, should its runner have been killed
 
 
@@ -54,8 +59,8 @@ class Run:
         return not self.error and not self.left
 
 
-def run(names=(), account="local", learner=None, region=None, keep=False, folder=None, enforce=None):
-    """Run the chapters into a folder, print the table and return the exit status."""
+def run(names=(), account="local", learner=None, region=None, keep=False, folder=None, enforce=None, note=None):
+    """Run the chapters into a folder, print the table and return the exit status; `note` is a CSV file to record in."""
     chapters = found(names)
     folder = Path(folder or ROOT / "_runs" / time.strftime("%Y-%m-%d-%H%M%S"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +74,27 @@ def run(names=(), account="local", learner=None, region=None, keep=False, folder
             print(f"{one.chapter}: the runner had to remove it: {line}", file=sys.stderr)
     print(table(runs, folder))
     (folder / "runs.json").write_text(json.dumps([asdict(one) for one in runs], indent=1, default=str))
+    if note:
+        record([one for one in runs if one.is_good], note)
     return 0 if all(one.is_good or (keep and not one.error) for one in runs) else 1
+
+
+def record(runs, file):
+    """Put runs into the table of a CSV file, each in the place of an older one of its chapter and kind of account."""
+    rows = {}
+    if file.exists():
+        with file.open(encoding="utf-8", newline="") as old:
+            rows = {(row["chapter"], row["account"]): row for row in csv.DictReader(old)}
+    for one in runs:
+        values = (
+            one.chapter, one.account, metadata.version("sagemaker"), platform.python_version(), os.cpu_count(),
+            date.today(), round(one.seconds), f"{one.usd:.4f}",
+        )  # fmt: skip
+        rows[one.chapter, one.account] = dict(zip(RECORDED, values, strict=True))
+    with file.open("w", encoding="utf-8", newline="") as new:
+        table = csv.DictWriter(new, RECORDED, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows[key] for key in sorted(rows))
 
 
 def found(names=()):

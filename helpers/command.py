@@ -108,7 +108,7 @@ def lab(options):
 
 def chapters(options):
     """Execute chapters, each in an empty account, and say what they cost and left behind."""
-    from .chapters import NoChapter, run
+    from .chapters import RUNS, NoChapter, run
 
     if options.enforce_iam and options.account == "aws":
         print("course: --enforce-iam is of local accounts; AWS always enforces IAM", file=sys.stderr)
@@ -116,8 +116,9 @@ def chapters(options):
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` cleans up as Ctrl-C does
     try:
         return run(
-            options.chapter, options.account, options.learner, options.region, options.keep, enforce=options.enforce_iam
-        )
+            options.chapter, options.account, options.learner, options.region, options.keep,
+            enforce=options.enforce_iam, note=RUNS if options.record else None,
+        )  # fmt: skip
     except NoChapter as error:
         print(f"course: {error}", file=sys.stderr)
         return 2
@@ -214,6 +215,9 @@ def _parser():
                 "--enforce-iam", action="store_true", default=None, help="on accounts that enforce IAM"
             )
             command.add_argument("--keep", action="store_true", help="let everything stand that the chapters create")
+            command.add_argument(
+                "--record", action="store_true", help="note seconds and USD in book/runs.csv, which the book shows"
+            )
     return parser
 
 

@@ -3,6 +3,7 @@
 `pytest tests/test_chapters.py --account aws --spending-limit 2` runs the same chapters on your own AWS account.
 """
 
+import csv
 import re
 import subprocess
 import sys
@@ -138,6 +139,20 @@ def test_the_table_says_what_failed_and_what_was_left(tmp_path, capsys):
     assert "had to remove it: model me-model: deleted" in said.err
     names = sorted(path.name for path in (tmp_path / "runs").iterdir())
     assert names == ["51-good.ipynb", "52-leaves.ipynb", "runs.json"]
+
+
+def test_what_a_run_took_is_recorded_in_the_place_of_an_older_one(tmp_path):
+    file = tmp_path / "runs.csv"
+    first = chapters.Run("51-good", "local", 12.4, 0.01234), chapters.Run("51-good", "aws", 300, 0.5)
+    chapters.record(first, file)
+    chapters.record([chapters.Run("51-good", "local", 9.6, 0.01), chapters.Run("50-new", "local", 1, 0)], file)
+    with file.open(encoding="utf-8") as rows:
+        found = [(row["chapter"], row["account"], row["seconds"], row["usd"]) for row in csv.DictReader(rows)]
+    assert found == [
+        ("50-new", "local", "1", "0.0000"),
+        ("51-good", "aws", "300", "0.5000"),
+        ("51-good", "local", "10", "0.0100"),
+    ]
 
 
 def test_what_is_kept_stays_and_is_served(tmp_path, capsys):
