@@ -69,7 +69,7 @@ habits: setup ## Measure the chapters' cells, lines, words, seconds and minutes,
 	@$(BIN)/python tests/habits.py
 
 links: setup ## List the addresses on other hosts that chapters and pages name
-	@$(BIN)/python tests/links.py
+	@$(BIN)/python tests/pages.py
 
 book: setup ## Build the book from the stored outputs into _build/html, warnings being errors
 	$(BIN)/jupyter-book build . -W -n --keep-going && $(BIN)/python book/check_pages.py

@@ -1,4 +1,4 @@
-"""Fail unless the built book has every page that it should have, and asks nothing of other hosts."""
+"""Fail unless the built book has every page that it should have, has words for its pictures, and asks no other host."""
 
 import re
 import sys
@@ -8,6 +8,9 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 LOADED = re.compile(r"""<(?:script|img|iframe|link[^>]+rel="stylesheet")[^>]*\b(?:src|href)=["'](?:https?:)?//[^"']+""")
+
+PICTURE = re.compile(r"<img[^>]*_images/[^>]*>")  # of the book; others are of its frame
+WORDS = re.compile(r'\balt="(?![^"]*_images/)[^"]{15,}"')
 
 
 def pages():
@@ -28,7 +31,10 @@ def complaints(html):
         elif page.stat().st_mtime < source.stat().st_mtime:
             yield f"{name} is older than its source."
         else:
-            yield from (f"{name} loads from another host: {tag}" for tag in LOADED.findall(page.read_text()))
+            text = page.read_text()
+            yield from (f"{name} loads from another host: {tag}" for tag in LOADED.findall(text))
+            pictures = PICTURE.findall(text)
+            yield from (f"{name} has a picture without words: {tag}" for tag in pictures if not WORDS.search(tag))
 
 
 if __name__ == "__main__":

@@ -9,14 +9,11 @@ import math
 import re
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median_high
 
 from helpers.chapters import RUNS
 from helpers.tables import Table
-
-ROOT = Path(__file__).parents[1]
-CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+from pages import CHAPTERS
 
 MEDIAN, NINETIETH, LONGEST = 5, 12, 15  # lines of a code cell, at most
 VARYING = 0.05  # share of the course's cells whose output may vary, at most

@@ -1,7 +1,11 @@
-"""The pages of the book and its chapters, as their readers see them: prose, headings, links."""
+"""The pages of the book and its chapters, as their readers see them: prose, headings, links.
+
+`make links` lists the addresses on other hosts that they name, for somebody to look at them.
+"""
 
 import json
 import re
+from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +39,16 @@ def links(markdown):
     return re.findall(r"\]\(([^)\s]+)\)", markdown)
 
 
+def elsewhere(paths):
+    """Return each address on another host with the names of the files that link to it."""
+    found = defaultdict(list)
+    for path in paths:
+        for link in dict.fromkeys(links(prose(path)) + re.findall(r"<(https?://[^>\s]+)>", prose(path))):
+            if "://" in link:
+                found[link].append(path.name)
+    return dict(sorted(found.items()))
+
+
 def table(markdown):
     """Return the rows of the first table of a text below its header, each as a list of cells."""
     lines = [line for line in markdown.splitlines() if line.startswith("|")]
@@ -45,3 +59,8 @@ def followed(page, link):
     """Return the text of the section that a link of a page leads to; a section that is not there is an error."""
     target, _, slug = link.partition("#")
     return sections((page.parent / target).resolve() if target else page)[slug]
+
+
+if __name__ == "__main__":
+    for link, files in elsewhere([*PAGES, *CHAPTERS]).items():
+        print(link, " in", ", ".join(files))

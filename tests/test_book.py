@@ -1,5 +1,7 @@
 """What exists is explained, what is explained exists, and the book is whole."""
 
+import itertools
+import json
 import os
 import re
 import runpy
@@ -9,7 +11,7 @@ import yaml
 
 from helpers.local_account import errors
 from helpers.local_account.kinds import KINDS
-from pages import CHAPTERS, PAGES, ROOT, links, prose, sections
+from pages import CHAPTERS, PAGES, ROOT, elsewhere, links, prose, sections
 
 CHECK = runpy.run_path(str(ROOT / "book/check_pages.py"))
 
@@ -59,9 +61,13 @@ def test_a_page_that_was_not_built_is_missed(tmp_path):
         ('<p><a href="https://example.com/">a link</a></p>', None),
         ('<script async="async" src="https://example.com/mathjax.js"></script>', "loads from another host"),
         ('<img alt="a picture" src="//example.com/picture.png"/>', "loads from another host"),
+        ('<img alt="Bars that grow." src="../_images/a.png"/>', None),
+        ('<img alt="" class="logo__image" src="_static/mark.svg"/>', None),
+        ('<img src="../_images/a.png"/>', "has a picture without words"),
+        ('<img alt="../_images/a.png" src="../_images/a.png"/>', "has a picture without words"),
     ],
 )
-def test_a_page_that_loads_from_another_host_is_named(tmp_path, body, complaint):
+def test_a_page_that_loads_from_another_host_or_shows_without_words_is_named(tmp_path, body, complaint):
     for source in CHECK["pages"]():
         page = tmp_path / source.relative_to(ROOT).with_suffix(".html")
         page.parent.mkdir(exist_ok=True)
@@ -90,6 +96,13 @@ def test_prose_speaks_as_the_course_speaks(path):
 
 
 @pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)
+def test_headings_lead_the_reader_step_by_step(path):
+    levels = [len(marks) for marks in re.findall(r"^(#+) \S", prose(path), re.M)]
+    assert levels[0] == 1 and levels.count(1) == 1, "one title, at the top"
+    assert all(below <= above + 1 for above, below in itertools.pairwise(levels)), "no level is left out"
+
+
+@pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)
 def test_links_between_files_lead_somewhere(path):
     for link in links(prose(path)):
         target, _, slug = link.partition("#")
@@ -98,6 +111,23 @@ def test_links_between_files_lead_somewhere(path):
         file = (path.parent / target).resolve() if target else path
         assert file.exists(), link
         assert not slug or slug in sections(file), link
+
+
+@pytest.mark.parametrize(("above", "below"), list(itertools.pairwise(CHAPTERS)), ids=lambda path: path.stem)
+def test_a_chapter_ends_by_leading_to_the_next(above, below):
+    last = json.loads(above.read_text())["cells"][-1]
+    assert f"]({below.name})" in "".join(last["source"])
+
+
+def test_the_addresses_on_other_hosts_are_listed(tmp_path):
+    page, chapter = tmp_path / "page.md", tmp_path / "01-chapter.ipynb"
+    page.write_text(
+        "[a](https://a.example/b), <https://c.example>, [no](page.md)\n```\n[code](https://d.example)\n```\n"
+    )
+    cell = {"cell_type": "markdown", "source": ["[a](https://a.example/b)"]}
+    chapter.write_text(json.dumps({"cells": [cell]}))
+    listed = elsewhere([page, chapter])
+    assert listed == {"https://a.example/b": ["page.md", "01-chapter.ipynb"], "https://c.example": ["page.md"]}
 
 
 @pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)

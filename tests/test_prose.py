@@ -5,14 +5,13 @@ import csv
 import json
 import re
 from fnmatch import fnmatch
-from pathlib import Path
 
 import pytest
 
 import habits
-from habits import CHAPTERS, source
+from habits import source
+from pages import CHAPTERS, ROOT
 
-ROOT = Path(__file__).parents[1]
 SECTIONS = [
     "Begin", "Exercises", "What we saw", "What it cost", "On a real account this differs", "Leave nothing behind"
 ]  # fmt: skip

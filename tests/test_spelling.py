@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from spellchecker import SpellChecker
 
-from habits import CHAPTERS, cells
-from links import PAGES, text
+from habits import cells
+from pages import CHAPTERS, PAGES, ROOT, prose
 
-ROOT = Path(__file__).parents[1]
 OWN = Path(__file__).with_name("words.txt")  # AWS's words, names, and British spellings that the dictionary lacks
 PICTURES = sorted((ROOT / "book/_static").glob("*.svg"))
 # A word of small letters, perhaps with a capital in front: what else has capitals or digits in it is a name or code.
@@ -39,8 +38,8 @@ def read(path):
         return " ".join(words for _, attributes, words in drawn if 'class="code' not in attributes)
     if path.suffix == ".ipynb":
         described = [cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "") for cell in cells(path)]
-        return "\n".join([text(path), *described])
-    return text(path)
+        return "\n".join([prose(path), *described])
+    return prose(path)
 
 
 @pytest.mark.parametrize("path", [*CHAPTERS, *PAGES, *PICTURES], ids=lambda path: path.stem)
