@@ -38,19 +38,25 @@ def chromium():
 
 
 @pytest.fixture
-def visitor(chromium):
+def visitor(chromium, picture):
     """Somebody's browser, with no cookies; at the end no page has asked another host for anything, or complained."""
     context = chromium.new_context(viewport={"width": 1400, "height": 1000})
     context.set_default_timeout(90_000)
     foreign, complaints = [], []
     context.on("request", lambda request: None if _is_local(request.url) else foreign.append(request.url))
-    context.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    context.on("console", lambda said: complaints.append(_told(said)) if said.type == "error" else None)
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     context.complaints = complaints
     yield context
+    for number, page in enumerate(context.pages):  # how it stood at the end, above all if it stood still
+        picture(page, f"end-{number}")
     context.close()
     assert foreign == []
     assert complaints == []
+
+
+def _told(said):
+    return f"{said.text} ({said.location['url'].partition('?')[0]})"
 
 
 def _is_local(url):

@@ -23,7 +23,9 @@ from tornado.websocket import WebSocketHandler  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
 OWN = Path(sys.argv[1]).parent if len(sys.argv) > 1 else Path()
-EXTENSIONS = ("jupyterlab", "notebook", "notebook_shim", "jupyter_server_terminals", "jupyterlab_git", "nbdime")
+EXTENSIONS = (
+    "jupyterlab", "jupyter_lsp", "notebook", "notebook_shim", "jupyter_server_terminals", "jupyterlab_git", "nbdime",
+)  # fmt: skip
 LOOK = 10  # seconds between two looks whether a kernel works, and whether a session is over
 LEARNER = User("ec2-user", "ec2-user", "ec2-user", "ec", None, None)
 PAGE = """<!DOCTYPE html>
