@@ -22,7 +22,7 @@ RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 SHARED  := -n 2 --dist loadgroup
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test trust browser course book outputs lock check bench clean habits links
+.PHONY: help setup lab test trust browser course book exercises outputs lock check bench clean habits links
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -74,7 +74,10 @@ links: setup ## List the addresses on other hosts that chapters and pages name
 book: setup ## Build the book from the stored outputs into _build/html, warnings being errors
 	$(BIN)/jupyter-book build . -W -n --keep-going && $(BIN)/python book/check_pages.py
 
-outputs: setup ## Execute the chapters in place and store their outputs
+exercises: setup ## Derive the exercises of all chapters from their solutions
+	@$(BIN)/course exercises
+
+outputs: setup ## Execute the chapters and the solutions in place and store their outputs
 	@$(BIN)/course outputs
 
 lock: setup ## Resolve requirements.in into the lock (UPGRADE=1 takes newer versions of what is not pinned)
@@ -85,7 +88,7 @@ check: setup ## Lint, types, and whether what is derived still agrees with its s
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/nbstripout --verify $(NORMAL) $(wildcard notebooks/*.ipynb)
+	$(BIN)/nbstripout --verify $(NORMAL) $(wildcard notebooks/*.ipynb notebooks/exercises/*.ipynb)
 	@cp requirements.lock $(V)/again.lock; if $(RESOLVE) requirements.in -o $(V)/again.lock; then diff requirements.lock $(V)/again.lock; \
 	  else echo 'requirements.in could not be resolved again; is a package index within reach?'; test -z "$$CI"; fi
 

@@ -25,6 +25,7 @@ from .tables import Table
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
+CHAPTERS, SOLUTIONS = "[0-9]*.ipynb", "exercises/[0-9]*-solution.ipynb"
 # Every Jupyter has a kernel of this name; where it is not the course's own, the first cell says so.
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LONGEST = 900  # seconds that one cell may take
@@ -97,9 +98,12 @@ def record(runs, file):
         table.writerows(rows[key] for key in sorted(rows))
 
 
-def found(names=()):
-    """Return the paths of the chapters: all, or those named by their number ("06"), their name or their path."""
-    every = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+def found(names=(), kinds=(CHAPTERS,)):
+    """Return the paths of the chapters: all, or those named by their number ("06"), their name or their path.
+
+    Notebooks of other kinds are found in the same way.
+    """
+    every = [path for kind in kinds for path in sorted(NOTEBOOKS.glob(kind))]
     if not names:
         if not every:
             raise NoChapter(f"There are no chapters in {NOTEBOOKS}.")
@@ -128,7 +132,7 @@ def execute(chapter, folder, account="local", learner=None, region=None, keep=Fa
         with variables({costs.USAGE_FILE: str(usage), session.FOLDER: own, "JUPYTER_PREFER_ENV_PATH": "1"}):
             began = datetime.now(UTC)
             try:
-                one.error = _papermill(chapter, one.output, parameters, progress)
+                one.error = _papermill(chapter, one.output, parameters, progress, home(chapter))
             finally:  # also when Ctrl-C ends it
                 one.seconds = (datetime.now(UTC) - began).total_seconds()
                 if own is None or serving.find(own):  # else the chapter did not come as far as to begin
@@ -149,7 +153,12 @@ def table(runs, folder=None):
     return Table(["chapter", "account", "seconds", "USD on AWS", "left behind", "result"], rows, notes=notes)
 
 
-def _papermill(chapter, output, parameters, progress):
+def home(path):
+    """Return the folder that a notebook runs in: its own, or the chapters' if it lies outside of the course."""
+    return path.parent if path.is_relative_to(NOTEBOOKS) else NOTEBOOKS
+
+
+def _papermill(chapter, output, parameters, progress, folder):
     """Execute a chapter; return what failed, or nothing."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -157,7 +166,7 @@ def _papermill(chapter, output, parameters, progress):
     bar = {"desc": chapter.stem, "file": sys.stderr} if progress else False
     try:
         papermill.execute_notebook(
-            chapter, output, parameters, cwd=NOTEBOOKS, kernel_name=KERNEL["name"], progress_bar=bar,
+            chapter, output, parameters, cwd=folder, kernel_name=KERNEL["name"], progress_bar=bar,
             execution_timeout=LONGEST, start_timeout=120,
         )  # fmt: skip
     except PapermillExecutionError as error:

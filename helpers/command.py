@@ -125,7 +125,7 @@ def chapters(options):
 
 
 def outputs(options):
-    """Execute chapters in place and store their outputs; one that fails is left as it was."""
+    """Execute chapters and solutions in place and store their outputs; one that fails is left as it was."""
     from .chapters import NoChapter
     from .outputs import store
 
@@ -133,6 +133,18 @@ def outputs(options):
     try:
         return store(options.chapter)
     except NoChapter as error:
+        print(f"course: {error}", file=sys.stderr)
+        return 2
+
+
+def exercises(options):
+    """Derive the exercise notebooks, and the exercises of the chapters, from the solutions."""
+    from .chapters import NoChapter
+    from .exercises import NotAnExercise, derive
+
+    try:
+        return derive(options.chapter)
+    except (NoChapter, NotAnExercise) as error:
         print(f"course: {error}", file=sys.stderr)
         return 2
 
@@ -203,7 +215,7 @@ def _parser():
         "--port", dest="lab_port", type=int, help="JupyterLab's port on 127.0.0.1 (default: 8888 or the next free)"
     )
     command.add_argument("--no-browser", dest="browser", action="store_false", help="print the URL only")
-    for run, name in ((chapters, "run"), (outputs, "outputs")):
+    for run, name in ((chapters, "run"), (outputs, "outputs"), (exercises, "exercises")):
         command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         command.set_defaults(run=run)
         command.add_argument("chapter", nargs="*", metavar="CHAPTER", help="its number, name or path (default: all)")

@@ -1,4 +1,4 @@
-"""`course outputs`: execute chapters in place, so that a chapter that did not change stays the same to the byte.
+"""`course outputs`: execute chapters and solutions in place; one that did not change stays the same to the byte.
 
 What differs between two runs for no reason is left out: times, the version of Python, a frontend's notes. The output of
 a cell tagged `varies` differs for a reason, which stands beside the tag; the stored one stays as long as the source of
@@ -12,7 +12,7 @@ import sys
 
 import nbformat
 
-from .chapters import KERNEL, LONGEST, NOTEBOOKS, empty_account, found, variables
+from .chapters import CHAPTERS, KERNEL, LONGEST, NOTEBOOKS, SOLUTIONS, empty_account, found, home, variables
 from .session import FOLDER
 
 SAME = NOTEBOOKS / "sanitize.cfg"  # what nbval replaces before it compares
@@ -20,12 +20,12 @@ KEPT = ("tags", "jupyter", "mystnb", "varies")  # what of a cell's metadata is t
 
 
 def store(names=()):
-    """Execute the chapters, each in an empty account, store their outputs and return the exit status."""
+    """Execute the notebooks, each in an empty account, store their outputs and return the exit status."""
     failed = False
-    for path in found(names):
+    for path in found(names, [CHAPTERS, SOLUTIONS]):
         before = path.read_text(encoding="utf-8")
         try:
-            after = executed(before)
+            after = executed(before, home(path))
         except Exception as error:  # of the chapter's own code, or a kernel that died: its file stays as it was
             print(f"{path.name}: failed, and left as it was\n{error}\n", file=sys.stderr)
             failed = True
@@ -38,15 +38,15 @@ def store(names=()):
     return int(failed)
 
 
-def executed(text):
-    """Return the text of a notebook with the outputs of a new run."""
+def executed(text, place):
+    """Return the text of a notebook with the outputs of a new run in a folder."""
     from nbclient import NotebookClient
 
     stored, book = (nbformat.reads(text, as_version=4) for _ in range(2))
     normalise(book)
     client = NotebookClient(
         book, timeout=LONGEST, startup_timeout=120, kernel_name=KERNEL["name"], record_timing=False,
-        coalesce_streams=True, resources={"metadata": {"path": str(NOTEBOOKS)}},
+        coalesce_streams=True, resources={"metadata": {"path": str(place)}},
     )  # fmt: skip
     with empty_account() as folder, variables({FOLDER: folder, "JUPYTER_PREFER_ENV_PATH": "1"}):
         client.execute()

@@ -1,4 +1,7 @@
-"""`pytest --nbval notebooks` executes each chapter in an empty account and compares what it shows with what is kept."""
+"""`pytest --nbval notebooks` executes each chapter in an empty account and compares what it shows with what is kept.
+
+The exercises are not collected: tests/test_exercises.py works them through.
+"""
 
 from contextlib import ExitStack
 
@@ -7,6 +10,7 @@ import pytest
 from helpers.chapters import empty_account, variables
 from helpers.session import FOLDER
 
+collect_ignore = ["exercises"]
 chapter, account = None, ExitStack()
 
 

@@ -32,9 +32,10 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Let the tests of a file run on one worker, since they share an account, and those of a chapter, its run."""
+    """Let the tests of a file run on one worker, since they share an account, and those of a notebook, its run."""
     for item in items:
-        path = getattr(item, "callspec", None) and item.callspec.params.get("chapter")
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        path = given.get("chapter") or given.get("solution")
         item.add_marker(pytest.mark.xdist_group(path.stem if isinstance(path, Path) else item.path.stem))
 
 

@@ -1,4 +1,4 @@
-"""The pages of the book and its chapters, as their readers see them: prose, headings, links.
+"""The pages of the book, its chapters and their exercises, as their readers see them: prose, headings, links.
 
 `make links` lists the addresses on other hosts that they name, for somebody to look at them.
 """
@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks/exercises").glob("[0-9]*-solution.ipynb"))
+EXERCISES = sorted((ROOT / "notebooks/exercises").glob("[0-9]*-exercise.ipynb"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "book").glob("*.md"))]
 
 

@@ -11,8 +11,9 @@ import yaml
 
 from helpers.local_account import errors
 from helpers.local_account.kinds import KINDS
-from pages import CHAPTERS, PAGES, ROOT, elsewhere, links, prose, sections
+from pages import CHAPTERS, EXERCISES, PAGES, ROOT, SOLUTIONS, elsewhere, links, prose, sections
 
+READ = [*PAGES, *CHAPTERS, *SOLUTIONS, *EXERCISES]
 CHECK = runpy.run_path(str(ROOT / "book/check_pages.py"))
 
 
@@ -86,7 +87,7 @@ def test_a_page_older_than_its_source_is_named(tmp_path):
     assert all(one.endswith("is older than its source.") for one in CHECK["complaints"](tmp_path))
 
 
-@pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", READ, ids=lambda path: path.stem)
 def test_prose_speaks_as_the_course_speaks(path):
     text = prose(path)
     assert not re.search(r"\w!(?=\s|$)", text, re.M), "no exclamation marks"
@@ -95,14 +96,14 @@ def test_prose_speaks_as_the_course_speaks(path):
     assert not re.search(r"\b(simply|seamless\w*|fully managed|powerful|easy|easily)\b", text, re.I)
 
 
-@pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", READ, ids=lambda path: path.stem)
 def test_headings_lead_the_reader_step_by_step(path):
     levels = [len(marks) for marks in re.findall(r"^(#+) \S", prose(path), re.M)]
     assert levels[0] == 1 and levels.count(1) == 1, "one title, at the top"
     assert all(below <= above + 1 for above, below in itertools.pairwise(levels)), "no level is left out"
 
 
-@pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", READ, ids=lambda path: path.stem)
 def test_links_between_files_lead_somewhere(path):
     for link in links(prose(path)):
         target, _, slug = link.partition("#")
@@ -130,7 +131,7 @@ def test_the_addresses_on_other_hosts_are_listed(tmp_path):
     assert listed == {"https://a.example/b": ["page.md", "01-chapter.ipynb"], "https://c.example": ["page.md"]}
 
 
-@pytest.mark.parametrize("path", [*PAGES, *CHAPTERS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", READ, ids=lambda path: path.stem)
 def test_every_picture_has_words_in_its_place(path):
     text = path.read_text() if path.suffix == ".md" else prose(path)
     directives = re.findall(r"^```\{(?:image|figure)\}[^`]*```", text, re.M)

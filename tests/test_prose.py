@@ -1,4 +1,7 @@
-"""The chapters keep their habits: the question first, a sentence before each cell, numbers that were printed."""
+"""The chapters keep their habits: the question first, a sentence before each cell, numbers that were printed.
+
+The notebooks of solutions keep those that are not of a whole chapter.
+"""
 
 import ast
 import csv
@@ -10,7 +13,7 @@ import pytest
 
 import habits
 from habits import source
-from pages import CHAPTERS, ROOT
+from pages import CHAPTERS, ROOT, SOLUTIONS
 
 SECTIONS = [
     "Begin", "Exercises", "What we saw", "What it cost", "On a real account this differs", "Leave nothing behind"
@@ -18,7 +21,14 @@ SECTIONS = [
 PARAMETERS = ["ACCOUNT", "LEARNER", "REGION", "KEEP"]
 
 
-@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+def stem(path):
+    return path.stem
+
+
+and_of_solutions = pytest.mark.parametrize("chapter", [*CHAPTERS, *SOLUTIONS], ids=stem, indirect=True)
+
+
+@pytest.fixture(params=CHAPTERS, ids=stem)
 def chapter(request):
     return request.param
 
@@ -81,12 +91,14 @@ def test_the_sections_that_every_chapter_has_are_there_in_order(cells):
     assert [heading for heading in headings if heading in SECTIONS] == SECTIONS
 
 
+@and_of_solutions
 def test_the_first_code_is_the_four_settings(cells):
     first = next(cell for cell in cells if cell["cell_type"] == "code")
     assert first["metadata"]["tags"] == ["parameters"]
     assert re.findall(r"^(\w+) = ", "".join(first["source"]), re.M) == PARAMETERS
 
 
+@and_of_solutions
 def test_it_ends_by_cleaning_and_by_the_proof(cells):
     code = codes(cells)
     cleaned = code.index("from helpers import cleanup\n\ncleanup.everything(course)")
@@ -95,9 +107,10 @@ def test_it_ends_by_cleaning_and_by_the_proof(cells):
     assert "".join(proof["outputs"][0]["data"]["text/plain"]) == "[]"
 
 
+@and_of_solutions
 def test_the_rate_stands_before_the_cell_that_rents(cells):
     code = codes(cells)
-    rents = r"\.train\(\[|Endpoint\.create\(|\.deploy\(|\.run\(\s*.jobs/"
+    rents = r"\.train\(\[|Endpoint\.create\(|\.deploy\(|\.run\(\s*(.jobs/|program)"
     renting = [at for at, source in enumerate(code) if re.search(rents, source)]
     if renting:
         assert any("costs.rate_sentence" in source for source in code[: renting[0]])
@@ -106,6 +119,7 @@ def test_the_rate_stands_before_the_cell_that_rents(cells):
 # Small cells, with prose between them
 
 
+@and_of_solutions
 def test_a_chapter_keeps_to_the_bars(chapter):
     assert list(habits.broken(habits.measured(chapter))) == []
 
@@ -115,6 +129,7 @@ def test_few_cells_of_the_course_may_vary():
     assert sum(one.varying for one in every) <= habits.VARYING * sum(len(one.lines) for one in every)
 
 
+@and_of_solutions
 def test_a_cell_that_may_vary_says_why(cells):
     for cell in cells:
         assert ("varies" in cell["metadata"].get("tags", [])) == (len(cell["metadata"].get("varies", "")) > 20)
@@ -124,19 +139,23 @@ def test_the_course_is_executed_in_six_minutes():
     assert sum(habits.recorded().values()) <= habits.COURSE
 
 
+@and_of_solutions
 def test_code_fits_the_column_of_the_book(cells):
     assert [line for source in codes(cells) for line in source.splitlines() if len(line) > 96] == []
 
 
+@and_of_solutions
 def test_nothing_is_installed_written_or_asked_in_a_chapter(cells):
     forbidden = r"^[!%]|\binput\(|\bversion=\"latest\"|\w\._[a-z]|FullAccess|^# .*delete"
     assert [source for source in codes(cells) if re.search(forbidden, source, re.M)] == []
 
 
+@and_of_solutions
 def test_no_cell_asks_which_account_it_is(cells):
     assert not any(re.search(r"if .*(ACCOUNT\b|course\.account\b)", source) for source in codes(cells))
 
 
+@and_of_solutions
 def test_no_cell_grumbles(cells):
     assert [output for cell in cells for output in cell.get("outputs", []) if output.get("name") == "stderr"] == []
 
@@ -181,7 +200,8 @@ def test_each_exercise_has_a_place_a_solution_and_a_check(cells):
         place, solution, check = whole[at + 1 : at + 4]
         assert place[1] == "code" and place[0].startswith("# Your ")
         assert solution[0].startswith("<details><summary>Solution</summary>\n\n") and solution[0].endswith("</details>")
-        assert check[1] == "code" and re.search(r"^exercises\.\w+\(course\)$", check[0], re.M)
+        assert check[1] == "code" and re.search(r"^checks\.\w+\(course\)$", check[0], re.M)
+        assert printed([cells[at + 3]]).startswith("Not yet: ")
 
 
 def test_solutions_are_python(cells):
@@ -237,10 +257,16 @@ FIGURES = {
 }  # fmt: skip
 
 
-def test_each_number_in_prose_was_printed_or_is_in_a_dated_table(cells, book):
-    """A number was printed by a cell that does not vary, or is in its code, or in a table; then the text has a year."""
-    sure = [cell for cell in cells if "varies" not in cell["metadata"].get("tags", [])]
-    here = values("\n".join([printed(sure), *codes(cells), book["metadata"]["course"]["cost"], *shapes()]))
+@and_of_solutions
+def test_each_number_in_prose_was_printed_or_is_in_a_dated_table(chapter, cells, book):
+    """A number was printed by a cell that does not vary, or is in its code, or in a table; then the text has a year.
+
+    The cells are those of the notebook; those of its chapter, too, if it is one of solutions.
+    """
+    whole = next(path for path in CHAPTERS if path.stem[:2] == chapter.stem[:2])
+    every = cells + (habits.cells(whole) if chapter != whole else [])
+    sure = [cell for cell in every if "varies" not in cell["metadata"].get("tags", [])]
+    here = values("\n".join([printed(sure), *codes(every), book["metadata"]["course"]["cost"], *shapes()]))
     dated = values("\n".join(row[column] for name in FIGURES for row in rows_of(name) for column in FIGURES[name]))
     for cell in cells:
         if cell["cell_type"] == "code" or "**Exercise " in source(cell):

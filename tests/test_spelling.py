@@ -8,7 +8,7 @@ import pytest
 from spellchecker import SpellChecker
 
 from habits import cells
-from pages import CHAPTERS, PAGES, ROOT, prose
+from pages import CHAPTERS, PAGES, ROOT, SOLUTIONS, prose
 
 OWN = Path(__file__).with_name("words.txt")  # AWS's words, names, and British spellings that the dictionary lacks
 PICTURES = sorted((ROOT / "book/_static").glob("*.svg"))
@@ -42,7 +42,7 @@ def read(path):
     return prose(path)
 
 
-@pytest.mark.parametrize("path", [*CHAPTERS, *PAGES, *PICTURES], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*CHAPTERS, *SOLUTIONS, *PAGES, *PICTURES], ids=lambda path: path.stem)
 def test_every_word_is_spelt_as_a_dictionary_has_it(path):
     assert misspelt(read(path)) == [], f"mend them, or add what is right to {OWN.name}"
 

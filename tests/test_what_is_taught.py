@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from helpers import exercises
+from helpers import checks
 from pages import ROOT, followed, links, table, text
 
 PAGE = ROOT / "book/what-is-taught.md"
@@ -46,5 +46,5 @@ def test_the_exercises_that_are_named_are_there_and_have_their_check(number):
     assert len(found) == len(links(done))
     for exercise, chapter, check in found:
         cells = (PAGE.parent / chapter).read_text().split(f"**Exercise {exercise}.**")[1]
-        assert re.search(r"exercises\.(\w+)\(course\)", cells)[1] == check
-        assert callable(getattr(exercises, check))
+        assert re.search(r"checks\.(\w+)\(course\)", cells)[1] == check
+        assert callable(getattr(checks, check))

@@ -1,6 +1,12 @@
-"""What the pages of the book need beyond Jupyter Book: every inline script once, and names in code that break well."""
+"""What the pages of the book need beyond Jupyter Book.
+
+Every inline script once, names in code that break well, and notebooks to download that are no pages.
+"""
 
 import re
+from pathlib import Path
+
+from sphinx import addnodes
 
 NAME = re.compile(r'(?<=<span class="pre">)[^<]{12,}(?=</span>)')
 PART = re.compile(r"(?<=[._/(])(?=\w)|(?<=[a-z])(?=[A-Z])")
@@ -8,6 +14,7 @@ PART = re.compile(r"(?<=[._/(])(?=\w)|(?<=[a-z])(?=[A-Z])")
 
 def setup(app):
     """Register with Sphinx."""
+    app.connect("doctree-read", offer_for_download, priority=100)  # before Sphinx collects what there is to download
     app.connect("html-page-context", each_script_once, priority=900)
     app.connect("html-page-context", names_that_break)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -31,3 +38,14 @@ def names_that_break(app, pagename, templatename, context, doctree):
     """Let a long name break between its parts, where a column is too narrow for it: sagemaker.<wbr>core.<wbr>shapes."""
     if "body" in context:
         context["body"] = NAME.sub(lambda name: PART.sub("<wbr>", name[0]), context["body"])
+
+
+def offer_for_download(app, doctree):
+    """Let a link to a notebook that is no page of the book, such as one of exercises, give the notebook itself."""
+    for link in list(doctree.findall(addnodes.pending_xref)):
+        notebook = f"{link['reftarget']}.ipynb"
+        is_page = link["reftarget"] in app.env.found_docs
+        if link.get("refdomain") == "doc" and not is_page and Path(app.srcdir, notebook).is_file():
+            offered = addnodes.download_reference("", "", reftarget=f"/{notebook}", refdoc=link["refdoc"])
+            offered += link.children
+            link.replace_self(offered)

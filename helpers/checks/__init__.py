@@ -1,0 +1,33 @@
+"""Checks of the exercises: each asks the account, not the notebook, and says what it found and what it looked for."""
+
+from .algorithm import silent, stopped_in_time
+from .console import first_config, second_model
+from .costs import charges_alarm, monthly_budget
+from .data import better_rule, planes_in_s3, weather_archived
+from .endpoint import stopped_paying, two_variants
+from .notebook_server import larger_server, work_repository
+from .processing import one_place, three_machines
+from .serving import august_list, half_the_memory
+from .training import leak, misspelt
+
+__all__ = [
+    "august_list",
+    "better_rule",
+    "charges_alarm",
+    "first_config",
+    "half_the_memory",
+    "larger_server",
+    "leak",
+    "misspelt",
+    "monthly_budget",
+    "one_place",
+    "planes_in_s3",
+    "second_model",
+    "silent",
+    "stopped_in_time",
+    "stopped_paying",
+    "three_machines",
+    "two_variants",
+    "weather_archived",
+    "work_repository",
+]
