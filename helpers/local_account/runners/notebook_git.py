@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from .failure import Failure
 
 HOME = "/home/ec2-user"
 VOLUME = f"{HOME}/SageMaker"
+NAMELESS = "[user]\n\tname = ec2-user\n\temail = ec2-user@localhost\n"  # on AWS, Git takes it from user and host
 PATIENCE = 600  # seconds that a clone may take
 LOOK = 0.1
 
@@ -58,7 +60,15 @@ def folder_of(url):
 def configure(machine):
     """Let Git on the machine know the learner's own configuration: name, replaced URLs, credential helpers."""
     included = "".join(f"[include]\n\tpath = {path}\n" for path in own_configurations() if path.exists())
-    machine.path(f"{HOME}/.gitconfig").write_text(included)
+    machine.path(f"{HOME}/.gitconfig").write_text(included if has_name() else NAMELESS + included)
+
+
+def has_name():
+    """Tell whether Git on this computer knows in whose name a commit is made; without Git there is none."""
+    if not shutil.which("git"):
+        return True
+    asked = [["git", "config", "--get", f"user.{what}"] for what in ("name", "email")]
+    return all(subprocess.run(each, cwd="/", stdout=subprocess.DEVNULL).returncode == 0 for each in asked)
 
 
 def own_configurations():

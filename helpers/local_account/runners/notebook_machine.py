@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import secrets
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def variables(machine, record):
         "PATH": f"{machine.path(OWN)}/bin:{machine.environment()['PATH']}",
         "SAGEMAKER_ROLE_ARN": record["RoleArn"],
         "COURSE_ACCOUNT_FOLDER": str(machine.path("/opt/data")),  # a chapter that is opened here means this account
-        "JUPYTER_PATH": str(machine.path("/opt/jupyter")),
+        "JUPYTER_PATH": f"{machine.path('/opt/jupyter')}{os.pathsep}{machine.path('/opt/jupyter/settings')}",
         "JUPYTERLAB_DIR": str(machine.path("/opt/course/share/jupyter/lab")),
         "JUPYTER_CONFIG_PATH": str(machine.path("/opt/jupyter/settings")),
     }
