@@ -10,10 +10,13 @@ from sphinx import addnodes
 
 NAME = re.compile(r'(?<=<span class="pre">)[^<]{12,}(?=</span>)')
 PART = re.compile(r"(?<=[._/(])(?=\w)|(?<=[a-z])(?=[A-Z])")
+# The search finds pages from the disk, too, but no browser lets it read them there: it shows titles without excerpts.
+FROM_DISK = "if (location.protocol === 'file:') DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;"
 
 
 def setup(app):
     """Register with Sphinx."""
+    app.add_js_file(None, body=FROM_DISK)
     app.connect("doctree-read", offer_for_download, priority=100)  # before Sphinx collects what there is to download
     app.connect("html-page-context", each_script_once, priority=900)
     app.connect("html-page-context", names_that_break)

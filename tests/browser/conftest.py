@@ -62,7 +62,7 @@ def _told(said):
 def _is_local(url):
     host = url.split("/")[2].rpartition(":")[0] if "://" in url else ""
     return (
-        url.startswith(("data:", "blob:", "about:", "chrome:"))
+        url.startswith(("data:", "blob:", "about:", "chrome:", "file:"))
         or host in ("127.0.0.1", "localhost")
         or host.endswith(".localhost")
     )

@@ -1,0 +1,50 @@
+"""The built book as its readers see it: by http and from the disk, on a telephone and on a wide screen."""
+
+import runpy
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from pages import ROOT
+
+HTML = ROOT / "_build/html"
+CHECK = runpy.run_path(str(ROOT / "book/check_pages.py"))
+PAGES = [str(source.relative_to(ROOT).with_suffix(".html")) for source in CHECK["pages"]()]
+WIDTHS = 360, 768, 1280
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A server that does not print each request."""
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The address of the book."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=HTML))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_every_width_and_asks_nobody_else(visitor, site, name):
+    page = visitor.new_page()
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.goto(f"{site}/{name}").ok
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"at {width} pixels the page is {wide} wide"
+    page.goto((HTML / name).as_uri())
+    assert page.locator("h1:visible").count() == 1
+
+
+@pytest.mark.parametrize("place", ["http", "file"])
+def test_a_search_finds_the_chapter(visitor, site, place):
+    page = visitor.new_page()
+    page.goto(f"{site if place == 'http' else HTML.as_uri()}/search.html?q=checkpoint")
+    page.locator("#search-results a", has_text="A built-in algorithm").first.wait_for()
