@@ -1,6 +1,5 @@
 """A notebook instance is a JupyterLab of its own: it starts, is opened by a link, keeps its volume, and goes."""
 
-import asyncio
 import base64
 import json
 import os
@@ -12,7 +11,6 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from chromium import visit
 from conftest import Served
 from helpers import clock
 from helpers.local_account.client import ask
@@ -148,41 +146,6 @@ def test_git_is_in_jupyterlab(browser):
     assert "@jupyterlab/git" in browser.get("/lab").text
     answer = browser.post("/git/work/branch")
     assert answer.json()["current_branch"]["name"] == "other"
-
-
-def test_the_launcher_clones_a_repository_and_makes_one(served, sagemaker):
-    create(sagemaker, "launcher")
-    volume = served.folder / "notebooks/us-east-1/launcher"
-
-    async def work(page):
-        await page.click(card("Clone a Repository"))
-        await page.click("document.querySelector('.jp-Dialog input')")
-        await page.write("https://git.invalid/work.git")
-        await page.click("document.querySelector('.jp-Dialog .jp-mod-accept')")
-        await page.until("document.querySelector('.jp-DirListing-content').innerText.includes('work')")
-        await page.click(card("Initialize a Repository"))
-        await page.until("document.querySelector('.jp-Dialog')?.innerText.includes('Initialize')")
-        await page.click("document.querySelector('.jp-Dialog .jp-mod-accept')")
-        while not commits(volume):  # an empty one, which the extension makes
-            await asyncio.sleep(0.1)
-        await page.click(card("Git Interface"))
-        await page.until("document.querySelector('#jp-git-sessions')?.innerText.includes('First Commit')")
-
-    url = sagemaker.create_presigned_notebook_instance_url(NotebookInstanceName="launcher")["AuthorizedUrl"]
-    visit(url + "&view=lab", work)
-    sagemaker.stop_notebook_instance(NotebookInstanceName="launcher")
-    assert (volume / "work/lesson.txt").read_text() == "hello\n" and (volume / "work/other.txt").exists()
-    assert commits(volume) == "ec2-user <ec2-user@localhost>\n"  # nobody has told Git another name
-
-
-def commits(folder):
-    """Return by whom the commits of a repository are."""
-    return subprocess.run(["git", "log", "--format=%an <%ae>"], cwd=folder, capture_output=True, text=True).stdout
-
-
-def card(name):
-    """Return the expression that finds a card of the launcher."""
-    return f"[...document.querySelectorAll('.jp-LauncherCard')].find(each => each.innerText.trim() === '{name}')"
 
 
 def test_a_kernel_works_under_the_role_of_the_instance(browser):
