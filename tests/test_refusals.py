@@ -22,7 +22,7 @@ ENTRIES = re.findall(r"^(``[^\n]+``)\n: (.+?)(?=\n\n|\Z)", text(PAGE), re.M | re
 QUOTES = [quote for terms, _ in ENTRIES for quote in re.findall(r"``(.+?)``", terms)]
 # Where the course speaks with a voice of its own, and not with AWS's
 OWN = [
-    *(ROOT / "helpers").glob("*.py"),
+    *(path for path in (ROOT / "helpers").glob("*.py") if path.name != "exercises.py"),  # which only authors run
     *(ROOT / "notebooks/jobs").glob("*.py"),
     *(ROOT / "helpers/local_account" / name for name in ("serving.py", "account.py", "services/course.py")),
     *(ROOT / "helpers/local_account/console").glob("*.py"),
