@@ -150,25 +150,3 @@ def test_every_command_that_a_page_names_exists(path):
         with pytest.raises(SystemExit) as end:
             main([command, "--help"])
         assert end.value.code == 0, f"course {command}"
-
-
-def glossary():
-    """Return the glossary's words in their order, each with the number of its chapter."""
-    entries = (ROOT / "book/glossary.md").read_text().split("{glossary}\n")[1].split("\n````")[0].split("\n\n")
-    return [
-        (entry.split("\n")[0], int(re.search(r"Born in \{doc\}`chapter (\d+) </notebooks", entry)[1]))
-        for entry in entries
-    ]
-
-
-def test_each_word_of_the_glossary_stands_once_in_its_place():
-    words = [word.lower() for word, _ in glossary()]
-    assert words == sorted(set(words))
-
-
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_a_word_is_used_in_the_chapter_where_it_is_born(chapter):
-    text = chapter.read_text().lower()
-    born = [word for word, number in glossary() if number == int(chapter.stem.split("-")[0])]
-    assert born
-    assert [word for word in born if word.lower() not in text] == []
