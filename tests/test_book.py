@@ -11,9 +11,10 @@ import yaml
 
 from helpers.local_account import errors
 from helpers.local_account.kinds import KINDS
-from pages import CHAPTERS, EXERCISES, PAGES, ROOT, SOLUTIONS, elsewhere, links, prose, sections
+from pages import CHAPTERS, EXERCISES, PAGES, ROOT, SOLUTIONS, elsewhere, links, prose, sections, text
 
 READ = [*PAGES, *CHAPTERS, *SOLUTIONS, *EXERCISES]
+LISTED = runpy.run_path(str(ROOT / "book/_ext/chapters.py"))
 CHECK = runpy.run_path(str(ROOT / "book/check_pages.py"))
 
 
@@ -49,6 +50,24 @@ def test_every_page_and_chapter_is_in_the_table_of_contents():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     globs = [entry["glob"] for part in toc["parts"] for entry in part["chapters"] if "glob" in entry]
     assert toc["root"] == "book/index" and sorted(path for glob in globs for path in ROOT.glob(glob)) == CHAPTERS
+
+
+def test_the_front_page_leads_to_every_page_and_chapter():
+    front = ROOT / "book/index.md"
+    pages = {front.name, *links(text(front))}
+    assert pages >= {page.name for page in (ROOT / "book").glob("*.md")}
+    parts = re.findall(r"^```\{chapters\} (\d+) (\d+)$", text(front), re.M)
+    numbers = [number for first, last in parts for number in range(int(first), int(last) + 1)]
+    assert len(numbers) == len(set(numbers)) and {int(chapter.stem[:2]) for chapter in CHAPTERS} <= set(numbers)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_the_front_page_has_the_question_of_each_chapter(chapter):
+    row, opening = LISTED["row"](chapter), text(chapter).split("\n## ")[0]
+    assert f"[{opening.splitlines()[0].removeprefix('# ')}](/notebooks/{chapter.name})" in row
+    assert re.search(r"<br>(.+\?) \|", row)[1] in " ".join(opening.split())
+    minutes, cost = re.search(r"\| (\d+) \| USD.(\d\.\d\d) \|", row).groups()
+    assert f"about {minutes} minutes" in opening and f"USD {cost}" in opening
 
 
 def test_a_page_that_was_not_built_is_missed(tmp_path):
