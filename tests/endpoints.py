@@ -14,6 +14,7 @@ ROLE = "arn:aws:iam::000000000000:role/SageMakerCourseRole"
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
 SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.9-0-cpu-py3"
 SCRIPT = {"SAGEMAKER_PROGRAM": "serve.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+SETTLED = ("InService", "Failed", "UpdateRollbackFailed")
 ECHO = "def model_fn(model_dir):\n    return 'model'\n\ndef transform_fn(model, body, content_type, accept):\n    {}\n"
 
 
@@ -101,7 +102,7 @@ class Endpoints:
     def settled(self, name):
         """Wait until nothing changes by itself, and return the description."""
         end = time.monotonic() + 60
-        while (about := self.describe(name))["EndpointStatus"] not in ("InService", "Failed"):
+        while (about := self.describe(name))["EndpointStatus"] not in SETTLED:
             assert time.monotonic() < end, about
             time.sleep(0.05)
         return about

@@ -4,11 +4,13 @@ import threading
 import time
 from datetime import timedelta
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from endpoints import SCRIPT, SKLEARN, Endpoints, archive
+from endpoints import SCRIPT, SKLEARN, Endpoints, archive, script_archive
 from helpers.clock import move
+from helpers.local_account.client import ask
 from helpers.local_account.runners.update import batches, shares
 
 HALF = {"Type": "CAPACITY_PERCENT", "Value": 50}
@@ -61,13 +63,14 @@ def begin(endpoints, name, instances=1, new="new", **deployment):
     )
 
 
-def until(endpoints, name, status, seconds=20):
-    """Wait until the variants of an update have a status, and return the description."""
+def until(endpoints, name, status, seconds=20, instances=None):
+    """Wait until the variants of an update have a status, and so many instances; return the description."""
     end = time.monotonic() + seconds
     while True:
         about = endpoints.describe(name)
         pending = about.get("PendingDeploymentSummary", {}).get("ProductionVariants", [{}])[0]
-        if pending.get("VariantStatus", [{}])[0].get("Status") == status:
+        now = pending.get("VariantStatus", [{}])[0].get("Status")
+        if now == status and instances in (None, pending["CurrentInstanceCount"]):
             return about
         assert time.monotonic() < end, about
         time.sleep(0.02)
@@ -159,6 +162,104 @@ def test_a_rolling_update_that_fails_rolls_back(shared):
     assert (about["EndpointStatus"], about["EndpointConfigName"]) == ("InService", "torn")
     assert "did not pass the ping health check" in about["FailureReason"]
     assert shared.ask("torn") == "old"
+
+
+def stuck(endpoints, name):
+    """Make an endpoint whose rolling update fails half way and cannot go back either, since the old model is gone."""
+    cloudwatch = endpoints.served.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, Namespace="Desk", MetricName="Complaints", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    batch = {"MaximumBatchSize": HALF, "WaitIntervalInSeconds": 60}
+    rollback = {"Alarms": [{"AlarmName": name}]}
+    begin(endpoints, name, 2, RollingUpdatePolicy=batch, AutoRollbackConfiguration=rollback)
+    until(endpoints, name, "Baking")
+    endpoints.s3.delete_object(Bucket="models", Key=f"{name}/model.tar.gz")
+    forward(endpoints, seconds=61)
+    until(endpoints, name, "Baking", instances=2)
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="The desk complains.")
+
+
+def machines(endpoints, name):
+    """Return how many machines of an endpoint an hour is billed for."""
+
+    def hours():
+        used = ask(endpoints.served.environment, "/usage")["Usage"]
+        return sum(row["quantity"] for row in used if row["arn"].endswith(f"/{name}") and row["unit"] == "Hrs")
+
+    before = hours()
+    forward(endpoints, hours=1)
+    return hours() - before
+
+
+def programs(endpoints):
+    """Return how many programs the account runs."""
+    return len(psutil.Process(endpoints.served.pid).children(recursive=True))
+
+
+def test_an_update_that_cannot_go_back_leaves_a_mix_which_the_next_update_ends(shared):
+    before = programs(shared)
+    stuck(shared, "stuck")
+    with Asking(shared, "stuck") as asking:
+        about = shared.settled("stuck")
+        time.sleep(0.3)
+    assert about["EndpointStatus"] == "UpdateRollbackFailed"
+    assert "alarms are in ALARM: stuck. The rollback failed: " in about["FailureReason"]
+    assert "stuck/model.tar.gz" in about["FailureReason"]
+    assert (about["EndpointConfigName"], about["ProductionVariants"][0]["CurrentInstanceCount"]) == ("stuck", 1)
+    pending = about["PendingDeploymentSummary"]
+    assert (pending["EndpointConfigName"], pending["ProductionVariants"][0]["CurrentInstanceCount"]) == ("stuck-new", 2)
+    assert set(asking.answers) == {"old", "new"} and asking.failures == []
+    assert machines(shared, "stuck") == pytest.approx(3, abs=0.1)
+
+    shared.sagemaker.update_endpoint(EndpointName="stuck", EndpointConfigName="stuck-new")
+    with Asking(shared, "stuck") as asking:
+        about = shared.settled("stuck")
+    assert (about["EndpointStatus"], about["EndpointConfigName"]) == ("InService", "stuck-new")
+    assert "FailureReason" not in about and "PendingDeploymentSummary" not in about
+    assert asking.failures == [] and shared.ask("stuck") == "new"
+    assert machines(shared, "stuck") == pytest.approx(2, abs=0.1)
+    shared.delete("stuck")
+    assert programs(shared) == before
+
+
+def test_a_mix_stays_if_the_next_update_fails_too_and_goes_with_its_endpoint(shared):
+    before = programs(shared)
+    stuck(shared, "twice")
+    shared.settled("twice")
+    shared.sagemaker.update_endpoint(EndpointName="twice", EndpointConfigName="twice")  # whose model is gone
+    about = shared.settled("twice")
+    assert about["EndpointStatus"] == "UpdateRollbackFailed" and "twice/model.tar.gz" in about["FailureReason"]
+    assert {shared.ask("twice") for _ in range(40)} == {"old", "new"}
+    assert machines(shared, "twice") == pytest.approx(3, abs=0.1)
+    shared.delete("twice")
+    assert programs(shared) == before
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["the old model is back", "the old model is gone"])
+def test_of_a_mix_all_that_can_serves_after_a_sudden_death(account, back):
+    endpoints = Endpoints(account)
+    stuck(endpoints, "mixed")
+    endpoints.settled("mixed")
+    if back:
+        endpoints.s3.put_object(Bucket="models", Key="mixed/model.tar.gz", Body=script_archive("return 'old'"))
+    endpoints.restart(9)
+    seen, end = set(), time.monotonic() + 20
+    while "new" not in seen and time.monotonic() < end:  # one of the two may be up first
+        seen.add(endpoints.ask("mixed"))
+    assert seen | {endpoints.ask("mixed") for _ in range(40)} == ({"old", "new"} if back else {"new"})
+    assert endpoints.describe("mixed")["EndpointStatus"] == "UpdateRollbackFailed"
+    assert machines(endpoints, "mixed") == pytest.approx(3 if back else 2, abs=0.1)
+    canary = {"BlueGreenUpdatePolicy": routing("CANARY", 60, CanarySize=HALF)}
+    endpoints.sagemaker.update_endpoint(EndpointName="mixed", EndpointConfigName="mixed-new", DeploymentConfig=canary)
+    until(endpoints, "mixed", "Baking")
+    endpoints.restart(9)  # in the middle of the next update
+    end = time.monotonic() + 40
+    while endpoints.describe("mixed")["EndpointStatus"] == "Updating" and time.monotonic() < end:
+        forward(endpoints, seconds=61)
+    assert endpoints.settled("mixed")["EndpointStatus"] == "InService"
+    assert machines(endpoints, "mixed") == pytest.approx(2, abs=0.1)
 
 
 def test_an_update_is_done_after_a_sudden_death(account):

@@ -53,7 +53,9 @@ def dismantle(hosting, record):
     """Stop what there is of an endpoint, and remove its record."""
     key = key_of(record)
     with hosting.lock:
-        fleets = [fleet for fleet in (hosting.coming.pop(key, None), hosting.fleets.pop(key, None)) if fleet]
+        fleets = hosting.all(key)
+        for places in (hosting.fleets, hosting.coming, hosting.green, hosting.mixed):
+            places.pop(key, None)
     for fleet in fleets:
         fleet.stop()
     if not hosting.closing.is_set():

@@ -14,7 +14,8 @@ class Fleet:
     """All instances of one configuration of an endpoint."""
 
     def __init__(self, account, record, config, models):
-        self.config, self.lock, self.cancelled = config, threading.Lock(), threading.Event()
+        self.config, self.models = config, models
+        self.lock, self.cancelled = threading.Lock(), threading.Event()
         self.variants = {
             variant["VariantName"]: kind_of(variant)(account, record, variant, models[variant["ModelName"]], self)
             for variant in config["ProductionVariants"]

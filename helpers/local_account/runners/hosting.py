@@ -24,6 +24,7 @@ class Hosting:
         self.account, self.lock = account, threading.RLock()
         self.fleets, self.coming, self.threads = {}, {}, set()
         self.green = {}  # the fleet of an update that has begun to serve, and its share of the traffic
+        self.mixed = {}  # the same of an update that could neither be done nor undone: it serves beside the old fleet
         self.closing = threading.Event()
         self.invocations = Invocations(self)
         self.measurements = Measurements(account)
@@ -131,8 +132,10 @@ class Hosting:
             match record["EndpointStatus"]:
                 case "Creating":
                     self.create(record) if "_Config" not in record else self.spawn(deployment.deploy, record)
-                case "InService" | "UpdateRollbackFailed":
+                case "InService":
                     self.spawn(deployment.deploy, record, True)
+                case "UpdateRollbackFailed":
+                    self.spawn(update.deploy_mixed, record)
                 case "Updating" | "RollingBack":
                     self.spawn(update.deploy_and_replace, record)
                 case "Deleting":
@@ -142,7 +145,7 @@ class Hosting:
         """End every instance at once, since the account ends; recover() will start them again."""
         self.closing.set()
         with self.lock:
-            fleets = [*self.fleets.values(), *self.coming.values()]
+            fleets = [fleet for key in {*self.fleets, *self.coming} for fleet in self.all(key)]
         for fleet in fleets:
             fleet.cancelled.set()
         for fleet in fleets:
@@ -154,10 +157,16 @@ class Hosting:
 
     def routed(self, key, variant=None):
         """Return the fleet that a request goes to, by chance while an update moves the traffic, or None."""
-        old, (new, share) = self.fleets.get(key), self.green.get(key, (None, 0))
+        old, (new, share) = self.fleets.get(key), self.green.get(key) or self.mixed.get(key) or (None, 0)
         if new and (random.random() < share or (variant and variant not in old.variants)):
             return new
         return old
+
+    def all(self, key):
+        """Return all fleets that an endpoint has at the moment."""
+        found = [self.fleets.get(key), self.coming.get(key)]
+        found += [places[key][0] for places in (self.green, self.mixed) if key in places]
+        return list(dict.fromkeys(filter(None, found)))
 
     # What follows runs in threads, one for each deployment.
 
@@ -191,8 +200,8 @@ class Hosting:
             if fleet.cancelled.is_set():
                 raise Cancelled
             self.fleets[key_of(record)] = fleet
-            self.green.pop(key_of(record), None)
-            self.coming.pop(key_of(record), None)
+            for places in (self.green, self.mixed, self.coming):
+                places.pop(key_of(record), None)
 
     def shown(self, fleet):
         """Return what DescribeEndpoint shows of a fleet that serves."""

@@ -1,5 +1,6 @@
 """An update of an endpoint: a new fleet takes over the traffic in steps, or the old one has it back, and none is lost.
 
+If it can be neither done nor undone, both serve, a mix, until the next update ends that (UpdateRollbackFailed).
 Between two steps the alarms of the update are watched (baking). The steps go by the account's time: each has its
 moment, so that moving the clock over several of them takes them one after the other.
 """
@@ -25,13 +26,45 @@ def replace(hosting, record):
 def deploy_and_replace(hosting, record):
     """After a restart of the account in the middle of an update: first what served, then the update."""
     unfinished = bool(record.get("_Next") or record.get("_Desired"))
-    if not deploy(hosting, record, True, "Updating" if unfinished else "InService") or not unfinished:
+    start = deploy_mixed if record.get("_Mixed") else deploy
+    if not start(hosting, record, True, "Updating" if unfinished else "InService") or not unfinished:
         return
     if record.get("_Next"):
         pending = hosting.pending(record["_Next"]["Config"])
         replace(hosting, hosting.change(record, PendingDeploymentSummary=pending))
     else:
         resize(hosting, record)
+
+
+def deploy_mixed(hosting, record, again=True, status="UpdateRollbackFailed"):
+    """After a restart of the account, let all of a mix serve that can be started; tell whether any of it can."""
+    reasons = []
+    for part in record["_Mixed"]:
+        fleet = hosting.fleet(record, part["Config"], part["Models"])
+        try:
+            fleet.start(again=again)
+        except Cancelled:
+            raise
+        except Exception as error:
+            reasons.append(reason(error))
+        else:
+            mix(hosting, record, fleet, part["Share"])
+    serves = len(reasons) < len(record["_Mixed"])
+    why = " ".join(filter(None, [record.get("FailureReason"), *reasons]))[:1024] or None
+    hosting.change(record, EndpointStatus=status if serves else "Failed", FailureReason=why)
+    bill(hosting.account, record, *hosting.all(key_of(record)))
+    return serves
+
+
+def mix(hosting, record, fleet, share):
+    """Let a fleet serve alone if none does, or else beside the one that does, with a share of the traffic."""
+    if key_of(record) not in hosting.fleets:
+        return hosting.serve(record, fleet)
+    with hosting.lock:
+        if fleet.cancelled.is_set():
+            raise Cancelled
+        hosting.mixed[key_of(record)] = fleet, share
+        hosting.coming.pop(key_of(record), None)
 
 
 class Update:
@@ -41,7 +74,7 @@ class Update:
         self.hosting, self.account, self.record, self.key = hosting, hosting.account, record, key_of(record)
         self.next, self.policy = record["_Next"], record.get("LastDeploymentConfig") or {}
         self.began = self.moment = self.account.clock.now()
-        self.old = hosting.fleets[self.key]
+        self.old, self.left = hosting.fleets[self.key], hosting.mixed.get(self.key)
         self.new = hosting.fleet(record, self.next["Config"], self.next["Models"])
 
     def run(self):
@@ -60,13 +93,14 @@ class Update:
         """Let the new fleet alone serve, and write down that it does."""
         self.hosting.serve(self.record, self.new)
         self.old.stop()
+        self.end_left()
         if self.hosting.closing.is_set():
             raise Cancelled
         config, shown = self.next["Config"], self.hosting.shown(self.new)
-        members = {"_Config": config, "_Models": self.next["Models"], "_Next": None}
+        members = {"_Config": config, "_Models": self.next["Models"], "_Next": None, "_Mixed": None}
         name = config["EndpointConfigName"]
         self.hosting.change(self.record, EndpointStatus="InService", EndpointConfigName=name, **members, **shown)
-        bill(self.account, self.record, self.new)
+        self.bill(self.new)
 
     def turn_back(self, why):
         """Let the old fleet serve as before, and write down why; the new one goes."""
@@ -76,17 +110,49 @@ class Update:
         except Cancelled:
             raise
         except Exception as error:
-            why = f"{why} The rollback failed: {reason(error)}"[:1024]
-            self.hosting.change(self.record, EndpointStatus="UpdateRollbackFailed", FailureReason=why)
-            return
+            return self.leave(f"{why} The rollback failed: {reason(error)}"[:1024])
         self.route(0)
         with self.hosting.lock:
             self.hosting.coming.pop(self.key, None)
         self.new.stop()
         if self.hosting.closing.is_set():
             raise Cancelled
+        if self.left:
+            return self.mixed(why, *self.left)
         self.hosting.change(self.record, EndpointStatus="InService", FailureReason=why, **self.hosting.shown(self.old))
-        bill(self.account, self.record, self.old)
+        self.bill(self.old)
+
+    def leave(self, why):
+        """Let both fleets serve as they do, since there is no way on and none back; only another update ends it."""
+        share = len(self.new.instances) / len([*self.new.instances, *self.old.instances])
+        with self.hosting.lock:
+            self.hosting.mixed[self.key] = self.new, share
+            self.hosting.green.pop(self.key, None)
+            self.hosting.coming.pop(self.key, None)
+        self.end_left()
+        self.mixed(why, self.new, share)
+
+    def mixed(self, why, other, share):
+        """Write down that two fleets serve, and how."""
+        parts = [
+            {"Config": sized(self.old), "Models": self.record["_Models"], "Share": 0},
+            {"Config": sized(other), "Models": other.models, "Share": share},
+        ]
+        shown = self.hosting.shown(self.old)
+        shown["PendingDeploymentSummary"] = self.hosting.pending(other.config, "ActivatingTraffic", other)
+        members = {"EndpointStatus": "UpdateRollbackFailed", "FailureReason": why, "_Mixed": parts}
+        self.hosting.change(self.record, **members, **shown)
+        bill(self.account, self.record, self.old, other)
+
+    def end_left(self):
+        """Stop what an earlier update has left beside the old fleet."""
+        if self.left:
+            self.left[0].stop()
+            self.left = None
+
+    def bill(self, *fleets):
+        """Bill these fleets, and what an earlier update has left."""
+        bill(self.account, self.record, *fleets, *([self.left[0]] if self.left else []))
 
     def restore(self):
         """Make the old fleet what it was, if it is not."""
@@ -139,7 +205,7 @@ class BlueGreen(Update):
         self.moment = self.account.clock.now()
         policy = self.policy.get("BlueGreenUpdatePolicy", {})
         routing = policy.get("TrafficRoutingConfiguration", {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0})
-        bill(self.account, self.record, self.old, self.new)
+        self.bill(self.old, self.new)
         for share in shares(routing, len(self.new.instances)):
             self.show("ActivatingTraffic")
             self.route(share)
@@ -165,13 +231,13 @@ class Rolling(Update):
         for share in batches(policy["MaximumBatchSize"], total):
             self.show("Creating")
             self.new.resize({name: {"DesiredInstanceCount": round(count * share)} for name, count in wanted.items()})
-            bill(self.account, self.record, self.old, self.new)
+            self.bill(self.old, self.new)
             self.moment = max(self.moment, self.account.clock.now())
             self.show("ActivatingTraffic")
             self.route(len(self.new.instances) / total)
             self.bake(policy["WaitIntervalInSeconds"])
             self.shrink(1 - share)
-            bill(self.account, self.record, self.old, self.new)
+            self.bill(self.old, self.new)
 
     def shrink(self, share):
         """Let so many old instances go that this share of them is left."""
@@ -186,6 +252,11 @@ class Rolling(Update):
             if share * total > has:
                 self.old.resize({name: {"DesiredInstanceCount": round(n * share)} for name, n in self.before.items()})
                 self.route(1 - len(self.old.instances) / total)
+
+
+def sized(fleet):
+    """Return the configuration of a fleet with as many instances as it has."""
+    return {**fleet.config, "ProductionVariants": [variant.config for variant in fleet.variants.values()]}
 
 
 def shares(routing, instances):
