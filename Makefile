@@ -18,8 +18,8 @@ endif
 endif
 
 RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
-# Two at a time: files of tests, and chapters (tests/conftest.py)
-SHARED  := -n 2 --dist loadgroup
+# Two at a time: files of tests, and notebooks (tests/conftest.py)
+SHARED  := -n 2
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
 .PHONY: help setup lab test trust browser course book exercises outputs lock check bench clean habits links

@@ -1,6 +1,7 @@
 """Accounts for tests: each empty, in a temporary folder, served by a process of its own."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -8,11 +9,14 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.config import Config
+from xdist.scheduler import LoadScopeScheduling
 
 from helpers import session
 from helpers.local_account import serving
 
 ROOT = Path(__file__).parents[1]
+# Tests that are asked of the run of a notebook: test_chapters.py::test_it_leaves_nothing_behind[06-a-training-job]
+NOTEBOOK = re.compile(r"(?:test_chapters|test_exercises)\.py::.*\[(\d\d-[\w-]+)\]$")
 
 
 def pytest_addoption(parser):
@@ -30,13 +34,22 @@ def pytest_configure(config):
         )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Let the tests of a file run on one worker, since they share an account, and those of a notebook, its run."""
-    for item in items:
-        given = item.callspec.params if hasattr(item, "callspec") else {}
-        path = given.get("chapter") or given.get("solution")
-        item.add_marker(pytest.mark.xdist_group(path.stem if isinstance(path, Path) else item.path.stem))
+def shared_by(nodeid):
+    """Return what a test shares with others: the run of a notebook, or else the account of its file."""
+    notebook = NOTEBOOK.search(nodeid)
+    return notebook[1] if notebook else nodeid.partition("::")[0]
+
+
+class TogetherWhatIsShared(LoadScopeScheduling):
+    """Gives tests that share a run or an account to one worker."""
+
+    def _split_scope(self, nodeid):
+        return shared_by(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Schedule in our way; xdist's own groups are lost on pytest 9.2, and --dist is not asked."""
+    return TogetherWhatIsShared(config, log)
 
 
 class Served:

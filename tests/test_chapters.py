@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from conftest import shared_by
 from endpoints import XGBOOST
 from helpers import chapters, outputs
 from helpers.command import main
@@ -203,6 +204,19 @@ def test_outputs_that_say_the_same_stay(tmp_path):
     assert outputs.store([str(path)]) == 0 and path.read_text() == stored
     path.write_text(stored.replace("'of', 3", "'of', 4"))
     assert outputs.store([str(path)]) == 0 and " of 4" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("test", "shares"),
+    [
+        ("tests/test_chapters.py::test_it_leaves_nothing_behind[06-a-training-job]", "06-a-training-job"),
+        ("tests/test_exercises.py::test_it_shows_what_it_stores[06-solution]", "06-solution"),
+        ("tests/test_prose.py::test_no_cell_grumbles[06-a-training-job]", "tests/test_prose.py"),
+        ("tests/test_s3.py::test_a_range[1-2]", "tests/test_s3.py"),
+    ],
+)
+def test_what_is_asked_of_one_run_is_asked_by_one_worker(test, shares):
+    assert shared_by(test) == shares
 
 
 def test_a_chapter_that_fails_keeps_its_outputs(tmp_path, capsys):
