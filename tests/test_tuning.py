@@ -387,7 +387,7 @@ REFUSED = [
     (
         {"HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "other"}},
         "ValidationException",
-        r"Choose one of: \[score\]",
+        "A metric is required for this hyperparameter tuning job objective",
     ),
     (
         {"TuningJobCompletionCriteria": {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}},
@@ -427,6 +427,10 @@ def test_xgboost_is_tuned_by_its_own_metric(tuner, table):  # noqa: F811
         "StaticHyperParameters": {"num_round": "10", "objective": "binary:logistic", "nthread": "1"},
         "InputDataConfig": csv_channels(),
     }
+    unknown = {"Type": "Maximize", "MetricName": "train:auc"}
+    config = {**request["HyperParameterTuningJobConfig"], "HyperParameterTuningJobObjective": unknown}
+    with pytest.raises(ClientError, match=r"train:auc is not one .* Choose one of: \[validation:"):
+        tuner.sagemaker.create_hyper_parameter_tuning_job(**{**request, "HyperParameterTuningJobConfig": config})
     tuner.sagemaker.create_hyper_parameter_tuning_job(**request)
     job = tuner.rest("xgb")
     assert job["HyperParameterTuningJobStatus"] == "Completed", job.get("FailureReason")

@@ -119,8 +119,14 @@ def _check_objective(request, definition):
     if len(metrics) > MOST_METRICS:
         raise ValidationException(f"A tuning job has at most {MOST_METRICS} metrics, not {len(metrics)}.")
     known = [metric["Name"] for metric in metrics]
-    if program(training_request(request, definition, "sample", {})) == "xgboost_algorithm":
-        known += [metric["Name"] for metric in of_xgboost()]
+    if goal["MetricName"] in known:
+        return
+    if program(training_request(request, definition, "sample", {})) != "xgboost_algorithm":
+        raise ValidationException(
+            "A metric is required for this hyperparameter tuning job objective. Provide a metric in the metric "
+            "definitions."
+        )
+    known += [metric["Name"] for metric in of_xgboost()]
     if goal["MetricName"] not in known:
         raise ValidationException(
             f"The objective metric {goal['MetricName']} is not one that the training jobs report. "
