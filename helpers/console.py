@@ -3,10 +3,11 @@
 import os
 
 from . import prices
-from .belongings import CONFIG, ENDPOINT, MODEL, NOTEBOOK, PROCESSING, TRAINING, listed
+from .belongings import CONFIG, ENDPOINT, MODEL, NOTEBOOK, PROCESSING, TRAINING, TUNING, listed
 from .tables import Table
 
 PAGES = {f"{kind.title}s": kind for kind in (PROCESSING, TRAINING, MODEL, CONFIG, ENDPOINT, NOTEBOOK)}
+PAGES["hyperparameter tuning jobs"] = TUNING  # the console writes it as one word
 FOUR = ("processing jobs", "training jobs", "models", "endpoints")  # where a newcomer looks first
 LOCAL = {"training jobs": "jobs", "notebook instances": "notebook-instances", "log groups": "logs"}  # by other paths
 ROWS = 10  # of each list, the newest first

@@ -33,6 +33,12 @@ def test_a_list_shows_the_newest_first_and_counts_all(course):
     assert shown[0] == "Models (12)" and shown[3].strip() == "me-11" and shown[-1] == "… and 2 older ones"
 
 
+def test_tuning_jobs_are_listed_under_the_name_of_their_page(course):
+    assert str(console.lists("hyperparameter tuning jobs")) == (
+        "Hyperparameter tuning jobs (0)\nThere are no hyperparameter tuning jobs."
+    )
+
+
 def test_a_notebook_shows_the_lists_as_tables(course):
     assert "<table>" in console.lists("models")._repr_html_()
 
