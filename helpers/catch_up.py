@@ -51,7 +51,7 @@ def data(course):
 def model(course, **hyperparameters):
     """Train a model unless a job of the learner's has, and return the S3 URI of its model.tar.gz.
 
-    Without hyperparameters it is the tuned model of chapter 8.
+    Without hyperparameters it is the tuned model that chapter 8 speaks of.
     """
     hyperparameters = hyperparameters or flights.TUNED
     if made := _made(course, hyperparameters):

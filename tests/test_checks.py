@@ -8,7 +8,7 @@ import pytest
 
 from endpoints import XGBOOST, Endpoints, xgboost_archive
 from helpers import checks, flights
-from things import endpoint, finished_job, finished_processing_job
+from things import endpoint, finished_job, finished_processing_job, finished_tuning_job
 
 
 @pytest.fixture
@@ -340,6 +340,35 @@ def test_a_job_without_an_objective(course, nothing, wrong, right):
     wrong(checks.silent, "each of your failed jobs (1) was given an objective")
     finished_job(course, "me-job-2", "exit 1", HyperParameters={"num_round": "9", "eval_metric": "auc"})
     right(checks.silent, "a job failed that was given auc and no objective")
+
+
+# Chapter 8
+
+
+def test_a_trial_that_was_ended_early_is_looked_for(course, nothing, wrong, right):
+    finished_tuning_job(course, "me-off", ["plain"])
+    nothing(checks.ended_early, "none of your tuning jobs has the early stopping type Auto")
+    finished_tuning_job(course, "me-mild", ["plain", "other"], TrainingJobEarlyStoppingType="Auto")
+    wrong(checks.ended_early, "me-mild may end trials early; it is Completed, and 0 of its 2 trials are Stopped")
+    finished_tuning_job(course, "me-strict", ["plain", "slow"], TrainingJobEarlyStoppingType="Auto")
+    right(checks.ended_early, "me-strict has ended 1 of its 2 trials early")
+
+
+def test_a_search_over_a_program_of_ones_own_is_looked_for(course, nothing, wrong, right):
+    nothing(checks.own_program_tuned, "none of your tuning jobs was given metric definitions")
+    finished_tuning_job(course, "me-deaf", ["plain"], metric="auc=([0-9.]+)")
+    wrong(checks.own_program_tuned, "me-deaf was given metric definitions, but it is Failed: No objective metrics found")
+    finished_tuning_job(course, "me-mended", ["plain"])
+    right(checks.own_program_tuned, "the best trial of me-mended reached 0.900")
+
+
+def test_a_search_that_learned_from_another_is_looked_for(course, nothing, wrong, right):
+    finished_tuning_job(course, "me-search", ["plain"])
+    nothing(checks.learned_from, "none of your tuning jobs has a warm start")
+    finished_tuning_job(course, "me-drawn", ["plain"], warm=["me-search"], Strategy="Random")
+    wrong(checks.learned_from, "me-drawn has a warm start; it is Random, IdenticalDataAndAlgorithm and Completed")
+    finished_tuning_job(course, "me-learned", ["plain"], warm=["me-search"], Strategy="Bayesian")
+    right(checks.learned_from, "me-learned has learned from another; the best of both has 0.900")
 
 
 # Chapter 9

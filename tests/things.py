@@ -97,3 +97,55 @@ def endpoint(course, account, name, variants=("only",), wait=True):
     made.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name, Tags=course.tags)
     if wait:
         made.sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name)
+
+
+SEARCHED = """
+import argparse, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--kind")
+if parser.parse_known_args()[0].kind == "slow":
+    print("score=0.1", flush=True)
+    time.sleep(60)
+print("score=0.9", flush=True)
+"""
+
+
+def finished_tuning_job(course, name, kinds, metric="score=([0-9.]+)", warm=None, **config):
+    """Run a tuning job to its end, one trial at a time: of the kind "slow", which prints little, or of another."""
+    s3, sagemaker = boto3.client("s3"), boto3.client("sagemaker")
+    s3.create_bucket(Bucket=course.bucket)
+    s3.put_object(Bucket=course.bucket, Key=f"{course.prefix}/searched/train.py", Body=SEARCHED)
+    code = {"S3DataType": "S3Prefix", "S3Uri": course.uri("searched"), "S3DataDistributionType": "FullyReplicated"}
+    parents = [{"HyperParameterTuningJobName": parent} for parent in warm or ()]
+    start = {"ParentHyperParameterTuningJobs": parents, "WarmStartType": "IdenticalDataAndAlgorithm"}
+    sagemaker.create_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=name,
+        HyperParameterTuningJobConfig={
+            "Strategy": "Grid",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "score"},
+            "ResourceLimits": {"MaxParallelTrainingJobs": 1, "MaxNumberOfTrainingJobs": len(kinds)},
+            "ParameterRanges": {"CategoricalParameterRanges": [{"Name": "kind", "Values": kinds}]},
+            **config,
+        },
+        TrainingJobDefinition={
+            "AlgorithmSpecification": {
+                "TrainingImage": XGBOOST,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [{"Name": "score", "Regex": metric}],
+            },
+            "StaticHyperParameters": {
+                "sagemaker_program": "train.py",
+                "sagemaker_submit_directory": "/opt/ml/input/data/code",
+            },
+            "RoleArn": course.role,
+            "InputDataConfig": [{"ChannelName": "code", "DataSource": {"S3DataSource": code}}],
+            "OutputDataConfig": {"S3OutputPath": course.uri("out")},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        },
+        Tags=course.tags,
+        **({"WarmStartConfig": start} if warm else {}),
+    )
+    describe = sagemaker.describe_hyper_parameter_tuning_job
+    while describe(HyperParameterTuningJobName=name)["HyperParameterTuningJobStatus"] == "InProgress":
+        time.sleep(0.05)

@@ -9,18 +9,22 @@ from .notebook_server import larger_server, work_repository
 from .processing import one_place, three_machines
 from .serving import august_list, half_the_memory
 from .training import leak, misspelt
+from .tuning import ended_early, learned_from, own_program_tuned
 
 __all__ = [
     "august_list",
     "better_rule",
     "charges_alarm",
+    "ended_early",
     "first_config",
     "half_the_memory",
     "larger_server",
     "leak",
+    "learned_from",
     "misspelt",
     "monthly_budget",
     "one_place",
+    "own_program_tuned",
     "planes_in_s3",
     "second_model",
     "silent",
