@@ -357,7 +357,7 @@ def test_a_trial_that_was_ended_early_is_looked_for(course, nothing, wrong, righ
 def test_a_search_over_a_program_of_ones_own_is_looked_for(course, nothing, wrong, right):
     nothing(checks.own_program_tuned, "none of your tuning jobs was given metric definitions")
     finished_tuning_job(course, "me-deaf", ["plain"], metric="auc=([0-9.]+)")
-    wrong(checks.own_program_tuned, "me-deaf was given metric definitions, but it is Failed: No objective metrics found")
+    wrong(checks.own_program_tuned, "me-deaf was given metric definitions, but it is Failed: No objective metrics")
     finished_tuning_job(course, "me-mended", ["plain"])
     right(checks.own_program_tuned, "the best trial of me-mended reached 0.900")
 
