@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sphinx import addnodes
 
-NAME = re.compile(r'(?<=<span class="pre">)[^<]{12,}(?=</span>)')
+NAME = re.compile(r'(?<=<span class="pre">)[^<]{9,}(?=</span>)')
 PART = re.compile(r"(?<=[._/(])(?=\w)|(?<=[a-z])(?=[A-Z])")
 # The search finds pages from the disk, too, but no browser lets it read them there: it shows titles without excerpts.
 FROM_DISK = "if (location.protocol === 'file:') DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;"
