@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from urllib.parse import quote, urlsplit
@@ -11,8 +10,8 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from helpers.local_account.client import ask
-from helpers.local_account.console.neighbours import TABLE as TCP
-from helpers.local_account.console.neighbours import is_stranger
+from helpers.local_account.neighbours import is_stranger
+from neighbour import NOBODY, other_user, said_to
 from test_console_pages import HOME, Browser, Tags, train
 
 EVIL = "https://evil.example"
@@ -224,32 +223,41 @@ def test_a_form_without_end_is_cut_off(browser):
 
 TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  {own}        0 1 1 0 100 0 0 10 0
-   1: 0100007F:A0F9 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  {user}        0 2 1 0 20 4 30 10 -1
+   1: 0100007F:A0F9 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  {user}        0 {held} 1 0 20 4 30 10 -1
    2: 0100007F:1F90 0100007F:A0F9 01 00000000:00000000 00:00000000 00000000  {own}        0 3 1 0 20 4 30 10 -1
+"""
+
+
+TABLE6 = """  sl  local_address                         remote_address                        st tx_queue rx_queue
+   0: 0000000000000000FFFF00000100007F:A0F9 0000000000000000FFFF00000100007F:1F90 01 0:0 00:0 00000000 {user} 0 2 1 0
 """
 
 
 @pytest.mark.skipif(sys.byteorder == "big", reason="the table above is as a little-endian computer has it")
 def test_a_connection_of_another_user_is_told_from_an_own_one(tmp_path):
-    table = tmp_path / "tcp"
-    for user, stranger in ((os.getuid(), False), (0, False), (os.getuid() + 4711, True)):
-        table.write_text(TABLE.format(own=os.getuid(), user=user))
-        assert is_stranger(("127.0.0.1", 0xA0F9), 0x1F90, table) is stranger
-    assert is_stranger(("127.0.0.1", 0xA0F9), 0x1F90, tmp_path / "none") is False
+    tables = tmp_path / "tcp", tmp_path / "tcp6"
+    client, port = ("127.0.0.1", 0xA0F9), 0x1F90
+    own, other = os.getuid(), os.getuid() + 4711
+    for user, held, stranger in ((own, 2, False), (0, 2, False), (other, 2, True), (0, 0, True), (own, 0, True)):
+        tables[0].write_text(TABLE.format(own=own, user=user, held=held))
+        assert is_stranger(client, port, tables) is stranger
+    listens, _, served = TABLE.format(own=own, user=0, held=2).splitlines()[1:]
+    for user in (own, other):  # by IPv6, which stands in a table of its own
+        tables[0].write_text(f"\n{listens}\n{served}\n")
+        tables[1].write_text(TABLE6.format(user=user))
+        assert is_stranger(client, port, tables) is (user == other)
+    tables[1].unlink()
+    assert is_stranger(client, port, tables) is True  # gone without a trace
+    assert is_stranger(client, port, (tmp_path / "none",)) is False  # the system does not tell
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not TCP.exists(), reason="takes on the role of another user of this Linux")
-def test_the_cookie_is_of_no_use_to_another_user(browser):
-    ask_as = (
-        "import encodings.idna, os, sys, http.client\n"
-        "os.setuid(65534)\n"
-        "connected = http.client.HTTPConnection(sys.argv[1])\n"
-        "connected.request('GET', sys.argv[2], headers={'Cookie': sys.argv[3]})\n"
-        "print(connected.getresponse().status)"
-    )
-    command = [sys.executable, "-I", "-c", ask_as, browser.host, f"{HOME}/jobs", browser.cookie]
-    answer = subprocess.run(command, capture_output=True, text=True, cwd="/")
-    assert answer.stdout.strip() == "403", answer.stderr
+@other_user
+@pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1"])
+def test_the_cookie_is_of_no_use_to_another_user(browser, address):
+    request = f"GET {HOME}/jobs HTTP/1.1\r\nHost: {browser.host}\r\nCookie: {browser.cookie}\r\n\r\n"
+    port = int(browser.host.rpartition(":")[2])
+    assert said_to(os.getuid(), address, port, request).startswith("HTTP/1.1 200")
+    assert said_to(NOBODY, address, port, request).startswith("HTTP/1.1 403")
 
 
 def test_the_cookie_does_not_call_the_api(browser, shared_account):

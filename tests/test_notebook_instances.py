@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from conftest import Served
 from helpers import clock
 from helpers.local_account.client import ask
+from neighbour import NOBODY, other_user, said_to
 from notebooks import ROLE, Browser, address, create, link
 
 GROUP = "/aws/sagemaker/NotebookInstances"
@@ -200,6 +201,42 @@ def test_a_web_page_cannot_drive_an_instance_by_the_browser_of_its_user(browser)
     answer = browser.get(f"/api/kernels/{kernel}/channels", headers={**evil, **upgrade, "Sec-WebSocket-Key": "x" * 16})
     assert answer.status_code == 403
     assert "Access-Control-Allow-Origin" not in browser.get("/api/contents", headers=evil).headers
+
+
+@other_user
+@pytest.mark.parametrize("place", ["127.0.0.1", "::ffff:127.0.0.1"])
+def test_links_and_sessions_are_of_no_use_to_another_user(sagemaker, browser, instance, place):
+    port = int(browser.at.rpartition(":")[2])
+    fresh = link(sagemaker, instance).removeprefix(browser.at)
+    with_link, with_session = spoken(browser, "GET", fresh), spoken(browser, "POST", "/api/terminals")
+    for user, answers in ((NOBODY, ["", ""]), (os.getuid(), ["HTTP/1.1 302", "HTTP/1.1 200"])):
+        assert [said_to(user, place, port, request)[:12] for request in (with_link, with_session)] == answers
+    [terminal] = browser.get("/api/terminals").json()
+    browser.session.delete(f"{browser.at}/api/terminals/{terminal['name']}", headers=xsrf(browser), timeout=10)
+
+
+@other_user
+def test_nothing_is_done_for_another_user_who_has_hung_up_already(browser, served, instance):
+    port, folder = int(browser.at.rpartition(":")[2]), served.folder / "notebooks/us-east-1" / instance
+    for user, name in ((NOBODY, "theirs"), (os.getuid(), "ours")):
+        body = json.dumps({"type": "file", "format": "text", "content": "x"})
+        for leaves in ("leaves", "leaves", "stays"):
+            said_to(user, "127.0.0.1", port, spoken(browser, "PUT", f"/api/contents/{name}-{leaves}", body), leaves)
+    assert (folder / "ours-stays").exists()
+    assert sorted(path.name for path in folder.glob("theirs-*")) == []
+
+
+def spoken(browser, method, path, body=""):
+    """Return a request as a browser that has a session would speak it."""
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.session.cookies)
+    headers = {"Host": browser.at.removeprefix("http://"), "Cookie": cookies, **xsrf(browser)}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", body])
+
+
+def xsrf(browser):
+    """Return what only the instance's own pages know."""
+    return {"X-XSRFToken": browser.session.cookies["_xsrf"]}
 
 
 def test_a_link_opens_for_five_minutes_and_a_session_ends_in_its_time(served, sagemaker, instance):

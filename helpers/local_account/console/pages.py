@@ -14,10 +14,10 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from ..errors import AwsError
+from ..neighbours import is_stranger
 from . import alerts, bill, buckets, dashboard, logs, mail, notebooks, plots, resources, roles, words
 from .asked import Asked
 from .menu import BESIDE, LABELS, MENU
-from .neighbours import is_stranger
 from .sessions import PREFIX, Forbidden, refuse_lured
 from .view import Note, Page, plain
 

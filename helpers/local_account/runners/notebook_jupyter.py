@@ -22,6 +22,9 @@ from tornado.ioloop import PeriodicCallback  # noqa: E402
 from tornado.websocket import WebSocketHandler  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
+sys.path.append(str(Path(__file__).parents[1]))  # the account's own programs, after all others
+from neighbours import is_stranger  # noqa: E402
+
 OWN = Path(sys.argv[1]).parent if len(sys.argv) > 1 else Path()
 EXTENSIONS = (
     "jupyterlab", "jupyter_lsp", "notebook", "notebook_shim", "jupyter_server_terminals", "jupyterlab_git", "nbdime",
@@ -157,6 +160,18 @@ def configuration(plan, secret):
     return c
 
 
+def close_to_strangers(server):
+    """Hang up on other users of this computer before a word of theirs is read, whatever link or cookie they have."""
+    take = server.http_server.handle_stream
+
+    def handle_stream(stream, address):
+        if is_stranger(address, PLAN["Port"]):
+            return stream.close()
+        return take(stream, address)
+
+    server.http_server.handle_stream = handle_stream
+
+
 def watch(server):
     """Note use of the instance while one of its kernels works, be it without a browser; end what is over."""
 
@@ -173,5 +188,6 @@ if __name__ == "__main__":
     PLAN = json.loads(Path(sys.argv[1]).read_text())
     app = ServerApp.instance(config=configuration(PLAN, (OWN / "secret").read_text()))
     app.initialize([])
+    close_to_strangers(app)
     watch(app)
     app.start()
