@@ -2,6 +2,7 @@
 
 import io
 import re
+import subprocess
 import sys
 import tarfile
 import time
@@ -262,3 +263,10 @@ def test_a_script_takes_the_place_of_the_algorithm(region):
     }
     region.run("own", image=XGBOOST, channels=csv_channels(), HyperParameters=settings)
     assert f"mine {xgboost.__version__} 3" in region.lines("own")
+
+
+def test_the_algorithm_starts_without_scikit_learn_and_can_have_it_later():
+    code = "import sys, xgboost_algorithm; print('sklearn' in sys.modules); import sklearn.metrics; print('later')"
+    folder = Path(start.__file__).parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["False", "later"], done.stderr

@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-PROGRAMS = ("script_mode.py", "xgboost_algorithm.py", "xgboost_hyperparameters.py", "xgboost_data.py")
+PROGRAMS = (
+    "script_mode.py", "xgboost_algorithm.py", "xgboost_hyperparameters.py", "xgboost_data.py", "xgboost_lean.py"
+)  # fmt: skip
 
 
 def command(request):

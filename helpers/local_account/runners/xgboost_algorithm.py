@@ -17,11 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy
-import xgboost
-from xgboost import collective
-from xgboost.tracker import RabitTracker
 from xgboost_data import kind_of, matrix
 from xgboost_hyperparameters import MAXIMIZED, UserError, validated
+from xgboost_lean import RabitTracker, collective, xgboost
 
 ML = Path("/opt/ml")
 MODEL = ML / "model/xgboost-model"

@@ -4,8 +4,8 @@ import csv
 import logging
 from pathlib import Path
 
-import xgboost
 from xgboost_hyperparameters import UserError
+from xgboost_lean import xgboost
 
 KINDS = {
     "csv": "csv",
