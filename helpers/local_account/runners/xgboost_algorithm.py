@@ -156,18 +156,6 @@ def fit(settings, train, validation, main_host=True):
         del parameters["eval_metric"]
 
     callbacks = [Stop(save_when_stopped)]
-    if patience and validation is not None:
-        metric = wanted[-1] if wanted else None
-        logging.info("Early stopping after %d rounds without a better value of %s", patience, metric or "the metric")
-        callbacks.append(
-            xgboost.callback.EarlyStopping(
-                rounds=patience,
-                data_name="validation",
-                metric_name=metric,
-                maximize=metric in MAXIMIZED if metric else None,
-                save_best=True,
-            )
-        )
     before, done = None, 0
     if (ML / "input/config/checkpointconfig.json").exists():
         folder = Path(config("checkpointconfig")["LocalPath"])
@@ -181,6 +169,18 @@ def fit(settings, train, validation, main_host=True):
         if main_host:
             callbacks.append(Checkpoint(folder, done))
     callbacks.append(Monitor(done))
+    if patience and validation is not None:  # the last of all, since none is asked after the one that ends it
+        metric = wanted[-1] if wanted else None
+        logging.info("Early stopping after %d rounds without a better value of %s", patience, metric or "the metric")
+        callbacks.append(
+            xgboost.callback.EarlyStopping(
+                rounds=patience,
+                data_name="validation",
+                metric_name=metric,
+                maximize=metric in MAXIMIZED if metric else None,
+                save_best=True,
+            )
+        )
 
     try:
         model = xgboost.train(
