@@ -17,7 +17,7 @@ def ended_early(course):
         stopped = statuses.count("Stopped")
         found = f"{name} may end trials early; it is {status}, and {stopped} of its {len(statuses)} trials are Stopped"
         if status == "Completed" and stopped:
-            return done(f"{name} has ended {stopped} of its {len(statuses)} trials early")
+            return done(f"{name} has ended at least one of its {len(statuses)} trials early")
     return not_yet(found, wanted)
 
 
