@@ -45,9 +45,13 @@ def test_the_notebook_to_fill_in_gives_nothing_away(solution):
     assert not solved & {cell.source for cell in book.cells}
 
 
+def test_each_chapter_has_its_solutions():
+    assert [path.name[:2] for path in SOLUTIONS] == [path.name[:2] for path in chapters.found()]
+
+
 def test_each_check_is_of_one_exercise():
     used = [CHECK.search(exercise.check.source)[1] for path in SOLUTIONS for exercise in exercises.exercises(path)]
-    assert len(used) == len(set(used)) and set(used) <= set(checks.__all__)
+    assert sorted(used) == sorted(checks.__all__)
 
 
 # A solution fits its chapter, too, where it is folded
