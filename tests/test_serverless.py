@@ -112,7 +112,8 @@ def test_a_cold_start_is_measured_and_a_warm_one_has_none(shared):
     assert measured("ModelSetupTime", "SampleCount") == 1
     assert measured("ModelSetupTime", "Sum") > 200_000  # microseconds: a Python has started
     assert measured("ModelLatency", "Maximum") < measured("ModelSetupTime", "Sum") + 200_000
-    (used,) = (each for each in ask(shared.served.environment, "/usage")["Usage"] if each["arn"].endswith("/timed"))
+    usage = [each for each in ask(shared.served.environment, "/usage")["Usage"] if each["arn"].endswith("/timed")]
+    (used,) = (each for each in usage if each["item"] == "serverless-memory")
     assert 2 * 3 * 0.2 <= used["quantity"] < 2 * 3 * 2  # GB-seconds, of 2 GB
     assert 0 < measured("MemoryUtilization", "Maximum", "/aws/sagemaker/Endpoints") < 100
 
