@@ -2,20 +2,21 @@
 
 What differs between two runs for no reason is left out: times, the version of Python, a frontend's notes. The output of
 a cell tagged `varies` differs for a reason, which stands beside the tag; the stored one stays as long as the source of
-the cell does. And it stays where the new one says the same in other words, as notebooks/sanitize.cfg has it.
+the cell does. And it stays where the new one says the same in other words, as sanitize.cfg has it.
 """
 
 import hashlib
 import json
 import re
 import sys
+from pathlib import Path
 
 import nbformat
 
-from .chapters import CHAPTERS, KERNEL, LONGEST, NOTEBOOKS, SOLUTIONS, empty_account, found, home, variables
+from .chapters import CHAPTERS, KERNEL, LONGEST, SOLUTIONS, empty_account, found, home, variables
 from .session import FOLDER
 
-SAME = NOTEBOOKS / "sanitize.cfg"  # what nbval replaces before it compares
+SAME = Path(__file__).with_name("sanitize.cfg")  # what nbval replaces before it compares
 KEPT = ("tags", "jupyter", "mystnb", "varies")  # what of a cell's metadata is the author's
 
 
