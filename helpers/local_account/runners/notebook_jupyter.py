@@ -155,6 +155,7 @@ def configuration(plan, secret):
     c.IdentityProvider.token = secret
     c.FileContentsManager.delete_to_trash = False
     c.MultiKernelManager.default_kernel_name = "conda_python3"
+    c.MultiKernelManager.kernel_manager_class = "kernels.Kernel"
     c.KernelSpecManager.ensure_native_kernel = False
     c.LabApp.extension_manager = "readonly"
     return c
