@@ -1,1 +1,7 @@
 """What the chapters import: the seam to an account, its clean-up, its costs, its figures."""
+
+import sys
+
+# The SDK and Jupyter import jsonschema, which builds a parser of internationalised addresses at its import. That takes
+# half of the time of `import sagemaker.core`, and nobody here checks such an address.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # Python's own way to say that it is not there

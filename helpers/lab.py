@@ -18,6 +18,7 @@ from .local_account.console.opening import link as console_link
 ROOT = Path(__file__).parents[1]
 FIRST = "notebooks/01-the-console-reports.ipynb"
 SETTINGS = Path(__file__).with_name("jupyter")  # JupyterLab's settings for the course: no news pop-up
+START = "import helpers, jupyterlab.labapp; jupyterlab.labapp.main()"  # as `-m jupyterlab`, with what `helpers` spares
 KERNEL = "helpers.local_account.kernels.Kernel"
 PORT = 8888  # where Jupyter is usually found
 READY = 60  # seconds that JupyterLab may take to answer
@@ -78,8 +79,9 @@ def _free(port):
 
 def _command(port):
     return [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
-        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={ROOT}", f"--MultiKernelManager.kernel_manager_class={KERNEL}",
+        sys.executable, "-c", START, "--no-browser", "--ip=127.0.0.1", f"--port={port}",
+        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={ROOT}",
+        f"--MultiKernelManager.kernel_manager_class={KERNEL}",
         *(["--allow-root"] if os.geteuid() == 0 else []),
     ]  # fmt: skip
 
