@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import boto3
 from botocore.exceptions import ClientError
@@ -58,6 +59,18 @@ SCRIPTS = Kind(
 REPOSITORY = Kind("code repository", "list_code_repositories", "CodeRepositorySummaryList", "CodeRepositoryName")
 RUNNING = ("InProgress", "Stopping")  # the statuses of a job that is not over
 
+_clients: WeakKeyDictionary = WeakKeyDictionary()
+
+
+def sagemaker():
+    """Return the client of boto3's default session, made once: a new one takes longer than what it is asked."""
+    if boto3.DEFAULT_SESSION is None:
+        boto3.setup_default_session()
+    session = boto3.DEFAULT_SESSION
+    if session not in _clients:
+        _clients[session] = session.client("sagemaker")
+    return _clients[session]
+
 
 @dataclass(frozen=True)
 class Thing:
@@ -87,10 +100,9 @@ def of(course, kind, **filters):
     A thing is the learner's if its tags say so. One whose name begins as the learner's names do, but that has no such
     tags, may be anybody's: it is returned with tagged=False, to be told of and not to be touched.
     """
-    sagemaker = boto3.client("sagemaker")
     entries = listed(kind, SortBy="CreationTime", SortOrder="Ascending", **filters)
     with ThreadPoolExecutor(8) as several:
-        tags = list(several.map(lambda entry: _tags(sagemaker, entry[kind.arn]), entries))
+        tags = list(several.map(_tags, [entry[kind.arn] for entry in entries]))
     found = []
     for entry, tagged in zip(entries, tags, strict=True):
         ours = all(tagged.get(tag["Key"]) == tag["Value"] for tag in course.tags)
@@ -101,13 +113,13 @@ def of(course, kind, **filters):
 
 def listed(kind, **filters):
     """Return all entries of the account's list of a kind."""
-    pages = boto3.client("sagemaker").get_paginator(kind.operation).paginate(**filters)
+    pages = sagemaker().get_paginator(kind.operation).paginate(**filters)
     return [entry for page in pages for entry in page[kind.entries]]
 
 
 def jobs(course, since=None, kind=TRAINING):
     """Return the descriptions of the learner's training jobs, or of those of another kind, oldest first."""
-    describe = getattr(boto3.client("sagemaker"), f"describe_{kind.title.replace(' ', '_')}")
+    describe = getattr(sagemaker(), f"describe_{kind.title.replace(' ', '_')}")
     filters = {"NameContains": f"{course.learner}-", **({"CreationTimeAfter": since} if since else {})}
     ours = [thing.name for thing in of(course, kind, **filters) if thing.tagged]
     return [describe(**{kind.name: name}) for name in ours]
@@ -140,9 +152,9 @@ def _folders(course):
     return [f"{name}/" for name in sorted(names) if name.startswith(f"{course.learner}-")]
 
 
-def _tags(sagemaker, arn):
+def _tags(arn):
     try:
-        pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+        pages = sagemaker().get_paginator("list_tags").paginate(ResourceArn=arn)
         return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
     except ClientError as error:
         if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):

@@ -22,7 +22,7 @@ def everything(course):
     """Delete what the learner created: endpoints first, since they cost most; then what they were made of."""
     if course.keep:
         return _say_what_stands(course)
-    sagemaker = boto3.client("sagemaker")
+    sagemaker = belongings.sagemaker()
     costs.remember(course)
     went = [*_stop_jobs(course, sagemaker), *_delete_endpoints(course, sagemaker)]
     went += _delete_notebook_instances(course, sagemaker)

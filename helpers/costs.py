@@ -9,7 +9,6 @@ import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-import boto3
 from botocore.exceptions import ClientError
 
 from . import belongings, clock, prices
@@ -96,7 +95,7 @@ def rate_sentence(machine, component, region=prices.REGION):
 
 def hourly(endpoint):
     """Return what an endpoint costs per hour, as words."""
-    described = boto3.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+    described = belongings.sagemaker().describe_endpoint(EndpointName=endpoint)
     region = described["EndpointArn"].split(":")[3]
     parts = [Usage("", "hosting", machine, count, 3600, region) for machine, count in _machines(described)]
     machines = " and ".join(f"{part.count} × {part.machine}" for part in parts) or "no machine"
@@ -146,7 +145,7 @@ def _standing(course):
 
 def _notebook_instances(course):
     """Yield the instances in service, each since its last start: AWS does not tell of earlier ones."""
-    describe = boto3.client("sagemaker").describe_notebook_instance
+    describe = belongings.sagemaker().describe_notebook_instance
     filters = {"CreationTimeAfter": course.began, "StatusEquals": "InService"}
     for thing in belongings.of(course, belongings.NOTEBOOK, **filters):
         if thing.tagged:
@@ -157,7 +156,7 @@ def _notebook_instances(course):
 
 
 def _endpoints(course):
-    sagemaker, found = boto3.client("sagemaker"), []
+    sagemaker, found = belongings.sagemaker(), []
     for thing in belongings.of(course, belongings.ENDPOINT, CreationTimeAfter=course.began):
         try:
             described = sagemaker.describe_endpoint(EndpointName=thing.name)
@@ -177,7 +176,7 @@ def _ended(course):
 
 def _machines(endpoint):
     """Return the machines of an endpoint as (type, count), one pair for each variant."""
-    config = boto3.client("sagemaker").describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    config = belongings.sagemaker().describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
     current = {v["VariantName"]: v.get("CurrentInstanceCount") for v in endpoint.get("ProductionVariants", [])}
     return [
         (variant["InstanceType"], current.get(variant["VariantName"]) or variant["InitialInstanceCount"])
