@@ -49,11 +49,11 @@ $(V)/.ready: $(V)/.packages pyproject.toml
 lab: setup ## Learn: the local account and JupyterLab on the first chapter (PORT=8890 NO_BROWSER=1)
 	@$(BIN)/course lab $(if $(PORT),--port $(PORT)) $(if $(NO_BROWSER),--no-browser)
 
-test: setup ## Run all tests, execute every chapter and compare its outputs with the stored ones
-	$(BIN)/python -m pytest $(SHARED)
+test: setup ## Execute every chapter, compare its outputs with the stored ones, and run all tests that are not slow
+	$(BIN)/python -m pytest $(SHARED) -m "not slow"
 
-trust: setup ## Try to break the local account: requests of every kind, kills at every moment, thirty learners at once
-	$(BIN)/python -m pytest $(SHARED) tests/trust
+trust: setup ## Run the slow tests: every exercise worked through, long jobs, and all that tries to break the local account
+	$(BIN)/python -m pytest $(SHARED) -m slow tests/test_*.py tests/trust
 
 $(V)/.browser: $(V)/.ready requirements-browser.lock
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements-browser.lock

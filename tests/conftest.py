@@ -15,6 +15,7 @@ from helpers import session
 from helpers.local_account import serving
 
 ROOT = Path(__file__).parents[1]
+TRUST = ROOT / "tests" / "trust"
 # Tests that are asked of the run of a notebook: test_chapters.py::test_it_leaves_nothing_behind[06-a-training-job]
 NOTEBOOK = re.compile(r"(?:test_chapters|test_exercises)\.py::.*\[(\d\d-[\w-]+)\]$")
 
@@ -32,6 +33,13 @@ def pytest_configure(config):
             "--account aws starts machines on your own AWS account, which are billed. State how much the chapters may "
             "cost: --spending-limit USD. All chapters together cost some cents."
         )
+
+
+def pytest_collection_modifyitems(items):
+    """Call slow all that tries to break the account."""
+    for item in items:
+        if TRUST in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 def shared_by(nodeid):

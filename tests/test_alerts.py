@@ -1,6 +1,7 @@
 """The learner's budgets, topics and alarms are found by tag, and go with all else."""
 
 import boto3
+import pytest
 from botocore.exceptions import ClientError
 
 from helpers import alerts, catch_up, cleanup, session
@@ -32,6 +33,7 @@ def make(course, name, tags, region="us-east-1"):
     )
 
 
+@pytest.mark.slow
 def test_budgets_topics_and_alarms_go_by_their_tags(course, capsys):
     make(course, "me-watch", course.tags)
     make(course, "ann-watch", OTHER)
@@ -74,6 +76,7 @@ def test_keep_lists_them(course, capsys):
     assert len(alerts.standing(course)) == 3
 
 
+@pytest.mark.slow
 def test_a_configuration_for_a_small_model_serves(course):
     sagemaker, name = boto3.client("sagemaker"), catch_up.config(course, "small")
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name, Tags=course.tags)

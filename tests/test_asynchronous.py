@@ -56,6 +56,7 @@ def read(endpoints, location, seconds=15):
             time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_request_is_acknowledged_at_once_and_answered_in_s3(shared):
     began = time.monotonic()
     answer = send(shared, body="4", InferenceId="mine")
@@ -134,6 +135,7 @@ def test_topics_are_told_how_a_request_ended(shared):
     assert "responseBody" not in bad
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_is_answered_after_a_sudden_death(account):
     endpoints = Endpoints(account)
     up(endpoints, "durable", client={"MaxConcurrentInvocationsPerInstance": 1})

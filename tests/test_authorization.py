@@ -443,6 +443,7 @@ def test_aws_needs_no_word_to_enforce_iam(capsys):
     assert "AWS always enforces IAM" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_choice_survives_a_restart_and_another_one_is_refused_while_it_runs(tmp_path, capsys):
     folder = tmp_path / "account"
     where = ["--folder", str(folder), "--port", "0"]

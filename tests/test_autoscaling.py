@@ -58,6 +58,7 @@ class Target:
         )["ScalingActivities"]
 
 
+@pytest.mark.slow
 def test_many_requests_start_instances_and_few_stop_them(account):
     endpoints = Endpoints(account)
     endpoints.up("tide", "return body")
@@ -108,6 +109,7 @@ def test_the_limits_of_a_target_hold_at_once(shared):
         bounds.scaling.deregister_scalable_target(**bounds.where)
 
 
+@pytest.mark.slow
 def test_an_asynchronous_endpoint_scales_to_nothing_and_back(shared):
     shared.script("queue", "return 'done'")
     shared.sagemaker.create_endpoint_config(

@@ -253,6 +253,7 @@ def test_budgets_survive_a_sudden_death_and_the_clock_goes_on(account):
     assert found["CalculatedSpend"]["ActualSpend"]["Amount"] == "0.000"
 
 
+@pytest.mark.slow
 def test_a_learner_forgets_an_endpoint_over_a_long_weekend(course, account):
     """The whole way: a real endpoint, a budget and an alarm on the bill, the clock, and the letters in the notebook."""
     import boto3

@@ -1,6 +1,7 @@
 """What earlier chapters would have made is made, or found where they have left it."""
 
 import boto3
+import pytest
 
 from helpers import catch_up, flights
 
@@ -15,6 +16,7 @@ def test_the_tables_that_a_job_has_left_are_fetched_and_not_made_again(course):
         assert (fetched / name).read_bytes() == (made / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_tables_of_which_one_is_gone_are_made_again(course):
     catch_up.data(course)
     boto3.client("s3").delete_object(Bucket=course.bucket, Key=f"{course.prefix}/flights/train/train.csv")

@@ -114,6 +114,7 @@ def notebook(path, *cells):
     return path
 
 
+@pytest.mark.slow
 def test_a_chapter_that_fails_midway_is_cleaned_up_after(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     book = nbformat.read(next(path for path in CHAPTERS if path.stem.startswith("09")), as_version=4)
@@ -131,6 +132,7 @@ def test_a_chapter_that_fails_midway_is_cleaned_up_after(tmp_path, monkeypatch):
     assert not [pid for pid in guardian.processes() if "654.3" in " ".join(guardian.command(pid))]
 
 
+@pytest.mark.slow
 def test_the_table_says_what_failed_and_what_was_left(tmp_path, capsys):
     good = notebook(tmp_path / "51-good.ipynb", "print(1)")
     bad = notebook(tmp_path / "52-leaves.ipynb", MODEL)
@@ -157,6 +159,7 @@ def test_what_a_run_took_is_recorded_in_the_place_of_an_older_one(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_what_is_kept_stays_and_is_served(tmp_path, capsys):
     leaves = notebook(tmp_path / "53-keeps.ipynb", MODEL)
     assert chapters.run([str(leaves)], keep=True, folder=tmp_path / "runs") == 0
@@ -197,6 +200,7 @@ def test_an_output_that_differs_is_told_cell_by_cell(tmp_path, request):
     assert [text.partition("\n")[0] for text in told] == ["Cell 3: print(6 * 8)", "Cell 4: print(6 * 9)"]
 
 
+@pytest.mark.slow
 def test_outputs_that_say_the_same_stay(tmp_path):
     source = "import time\nprint(time.strftime('me-flights-%Y%m%d%H%M%S'), 'of', {count})"
     path = notebook(tmp_path / "57-same.ipynb", source.format(count=3))

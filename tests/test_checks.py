@@ -108,6 +108,7 @@ def test_a_first_config_that_is_not_as_asked(course, wrong, made, words):
 # Chapter 2
 
 
+@pytest.mark.slow
 def test_a_larger_server(course, nothing, wrong, right):
     sagemaker = boto3.client("sagemaker")
     nothing(checks.larger_server, "there is no notebook instance me-server. ")
@@ -392,6 +393,7 @@ def standing(course, account):
     return standing
 
 
+@pytest.mark.slow
 def test_two_variants_share_one_to_nine(standing, nothing, wrong, right):
     nothing(checks.two_variants, "none of your endpoints is in service. ")
     standing("me-half", small=1, tuned=1)
@@ -400,6 +402,7 @@ def test_two_variants_share_one_to_nine(standing, nothing, wrong, right):
     right(checks.two_variants, "me-flights sends 10% to small and 90% to tuned")
 
 
+@pytest.mark.slow
 def test_what_can_come_back_is_not_paid_for(course, account, nothing, wrong, right):
     nothing(checks.stopped_paying, "no endpoint stands; there are 0 configurations and 0 models. ")
     endpoint(course, account, "me-flights")
@@ -435,6 +438,7 @@ def test_the_list_of_august(course, nothing, wrong, right):
     right(checks.august_list, "a chance for each of the 9776 flights of August")
 
 
+@pytest.mark.slow
 def test_half_the_memory(course, account, nothing, wrong, right):
     nothing(checks.half_the_memory, "there is no endpoint me-sleeper. ")
     endpoint(course, account, "me-sleeper")

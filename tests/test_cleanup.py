@@ -27,6 +27,7 @@ def test_an_empty_account_has_nothing_to_delete(course, capsys):
     assert cleanup.left(course) == []
 
 
+@pytest.mark.slow
 def test_an_endpoint_goes_with_its_configuration_and_its_model(course, account, capsys):
     endpoint(course, account, "me-flights")
     assert [line.split(" me-")[0] for line in cleanup.left(course)] == ["endpoint", "endpoint configuration", "model"]
@@ -35,6 +36,7 @@ def test_an_endpoint_goes_with_its_configuration_and_its_model(course, account, 
     assert "endpoint me-flights: deleted\nendpoint configuration me-flights: deleted\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_endpoint_on_its_way_is_waited_for(course, account):
     endpoint(course, account, "me-flights", wait=False)
     cleanup.everything(course)
@@ -49,6 +51,7 @@ def test_a_running_job_is_stopped_and_waited_for(course, sagemaker):
     assert cleanup.left(course) == []
 
 
+@pytest.mark.slow
 def test_a_processing_job_is_stopped_billed_and_leaves_no_objects(course, sagemaker):
     processing_job(course, "me-join", "sleep 600")
     boto3.client("s3").put_object(Bucket=course.bucket, Key="me-join/input/code/join.py", Body=b"x")  # as the SDK does
@@ -60,6 +63,7 @@ def test_a_processing_job_is_stopped_billed_and_leaves_no_objects(course, sagema
     assert used.component == "processing" and used.seconds >= 1
 
 
+@pytest.mark.slow
 def test_a_notebook_instance_goes_with_its_volume_and_its_scripts(course, account, sagemaker):
     script = [{"Content": base64.b64encode(b"#!/bin/sh\n").decode()}]
     sagemaker.create_notebook_instance_lifecycle_config(
@@ -107,6 +111,7 @@ def test_objects_go_that_the_learner_or_the_sdk_put_there(course):
     assert {entry["Key"] for entry in s3.list_objects_v2(Bucket=course.bucket)["Contents"]} == set(kept)
 
 
+@pytest.mark.slow
 def test_more_objects_than_one_request_deletes_go(course):
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=course.bucket)
@@ -140,6 +145,7 @@ def test_the_bill_counts_seconds_by_rate_and_remembers_what_was_deleted(
     assert "together" in str(costs.bill(course))
 
 
+@pytest.mark.slow
 def test_a_tuning_job_is_stopped_with_its_training_jobs(course, sagemaker):
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=course.bucket)
@@ -176,6 +182,7 @@ def test_a_tuning_job_is_stopped_with_its_training_jobs(course, sagemaker):
     assert (search["HyperParameterTuningJobStatus"], search["TrainingJobStatusCounters"]["Completed"]) == ("Stopped", 0)
 
 
+@pytest.mark.slow
 def test_a_transform_job_is_stopped_and_billed(course, account, sagemaker):
     made = Endpoints(account)
     made.model("me-slow", script_archive("import time; time.sleep(600)"), SKLEARN, SCRIPT, Tags=course.tags)

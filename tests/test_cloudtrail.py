@@ -179,6 +179,7 @@ def test_what_sagemaker_does_in_the_name_of_a_role_is_in_the_file(clients, share
     assert [action for action, _ in created["Asked"]] == ["sagemaker:CreateTrainingJob", "iam:PassRole"]
 
 
+@pytest.mark.slow
 def test_the_record_survives_the_death_of_the_account(account):
     account.client("sagemaker").list_models()
     time.sleep(0.6)

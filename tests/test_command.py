@@ -102,6 +102,7 @@ def test_status_tells_what_runs(folder):
     assert (told["Url"], told["TrainingJobs"], told["Endpoints"]) == (url, "none", "none")
 
 
+@pytest.mark.slow
 def test_the_address_stays_the_same_from_one_day_to_the_next(folder):
     first = course("up", "--folder", folder).stdout
     course("down", "--folder", folder)
@@ -123,6 +124,7 @@ def test_a_folder_with_spaces_and_umlauts_serves(tmp_path):
         course("down", "--folder", folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
 def test_lab_opens_the_first_chapter_and_stops_all_that_it_started(folder, ending):
     with socket.socket() as probe:

@@ -179,6 +179,7 @@ def test_what_the_page_does_is_recorded(browser, shared_account):
     assert line["Who"] == "arn:aws:sts::000000000000:assumed-role/SageMakerCourseRole/SageMaker"
 
 
+@pytest.mark.slow
 def test_what_the_page_does_is_held_against_policies_that_are_enforced(account):
     deny = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "sagemaker:Stop*", "Resource": "*"}}
     policy = {"PolicyName": "no", "PolicyDocument": json.dumps(deny)}

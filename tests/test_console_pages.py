@@ -237,6 +237,7 @@ def test_every_kind_that_the_account_has_is_in_the_menu(browser):
         assert f'href="{HOME}/{PATHS[kind.name]}"' in page or f"<code>Create{kind.name}</code>" in page
 
 
+@pytest.mark.slow
 def test_a_notebook_instance_is_made_stopped_and_deleted_by_the_page(browser, shared_account):
     form = {
         "NotebookInstanceName": "by-hand", "InstanceType": "ml.t3.medium", "VolumeSizeInGB": "6", "RoleArn": ROLE,

@@ -50,6 +50,7 @@ def captured(endpoints, name, count, seconds=15):
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_each_invocation_is_a_line_with_its_request_and_its_answer(shared):
     shown = up(shared, "mirror")["DataCaptureConfig"]
     assert (shown["CaptureStatus"], shown["CurrentSamplingPercentage"]) == ("Started", 100)
@@ -74,6 +75,7 @@ def test_each_invocation_is_a_line_with_its_request_and_its_answer(shared):
     assert base64.b64decode(second["captureData"]["endpointInput"]["data"]) == b"\xff\x00"
 
 
+@pytest.mark.slow
 def test_what_is_captured_follows_the_options_and_the_percentage(shared):
     up(shared, "inputs", CaptureOptions=[{"CaptureMode": "Input"}])
     up(shared, "some", InitialSamplingPercentage=30)
@@ -89,6 +91,7 @@ def test_what_is_captured_follows_the_options_and_the_percentage(shared):
     assert captured(shared, "none", 0) == ([], [])
 
 
+@pytest.mark.slow
 def test_nothing_is_captured_of_an_invocation_that_failed_and_the_account_s_end_loses_nothing(account):
     endpoints = Endpoints(account)
     up(endpoints, "last")

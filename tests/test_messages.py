@@ -218,6 +218,7 @@ def test_a_processing_program_that_fails(region):  # sdk, "AlgorithmError: See j
     assert job["FailureReason"] == "AlgorithmError: See job logs for more information"
 
 
+@pytest.mark.slow
 def test_a_notebook_instance_that_is_not_stopped(region):  # examples 1798
     name = {"NotebookInstanceName": "message"}
     region.sagemaker.create_notebook_instance(**name, InstanceType="ml.t3.medium", RoleArn=ROLE)

@@ -293,6 +293,7 @@ def test_another_component_than_there_is_is_refused(own):
         own.meter.begin(ARN, "toaster", "ml.m5.large")
 
 
+@pytest.mark.slow
 def test_the_meter_the_bill_of_a_chapter_and_the_commands_bill_agree(course, account, capsys):
     """A job that works, one that fails, one that never starts; and an endpoint forgotten for three days."""
     things.finished_job(course, course.name("works"), "sleep 1.2")
@@ -325,6 +326,7 @@ def test_a_bill_of_no_time_is_refused(account, capsys):
     assert "start must be before end" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_endpoint_is_billed_through_a_kill_and_a_restart_until_it_is_deleted(course, account):
     things.endpoint(course, account, "stands")
     account.kill()

@@ -227,6 +227,7 @@ def test_the_default_accept_is_the_variable_s(serve):
     assert server.ask("[[1, 3]]", Content_Type="application/json", Accept="*/*") == (200, "text/csv", b"2.0\n")
 
 
+@pytest.mark.slow
 def test_a_script_on_the_xgboost_image_gets_a_matrix_of_xgboost(serve):
     script = (
         "import xgboost\n"
@@ -267,6 +268,7 @@ def test_a_script_may_choose_the_status_of_its_error(serve):
     assert server.ask("1", Content_Type="text/csv")[0] == 400
 
 
+@pytest.mark.slow
 def test_a_function_that_takes_a_context_sees_each_request_s_headers_and_sets_the_answer_s(serve):
     server = serve(
         "def model_fn(d, context): return 1\n"
@@ -329,6 +331,7 @@ def test_a_script_finds_its_own_modules_and_none_of_the_server_s(serve):
     assert server.ask("1", Content_Type="text/csv")[2] == b"the learner s own"
 
 
+@pytest.mark.slow
 def test_ping_is_answered_while_the_model_thinks(serve):
     server = serve("import time\ndef model_fn(d): return 1\ndef transform_fn(m, b, c, a): time.sleep(6); return 'slow'")
     thinking = HTTPConnection("127.0.0.1", int(server.port.read_text()))

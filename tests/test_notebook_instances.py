@@ -239,6 +239,7 @@ def xsrf(browser):
     return {"X-XSRFToken": browser.session.cookies["_xsrf"]}
 
 
+@pytest.mark.slow
 def test_a_link_opens_for_five_minutes_and_a_session_ends_in_its_time(served, sagemaker, instance):
     used, unused = link(sagemaker, instance, SessionExpirationDurationInSeconds=1800), link(sagemaker, instance)
     at, short = address(sagemaker, instance), requests.Session()
@@ -323,6 +324,7 @@ def test_what_cannot_be_had_is_refused(sagemaker, member, value, code, words):
     assert error["Code"] == code and words in error["Message"]
 
 
+@pytest.mark.slow
 def test_only_the_volume_survives_a_stop(sagemaker, browser):
     create(sagemaker, "a" * 63, RootAccess="Disabled")  # the longest name
     lesson, browser = browser, Browser(sagemaker, "a" * 63)

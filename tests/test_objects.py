@@ -304,6 +304,7 @@ def test_an_upload_broken_off_leaves_nothing(account):
     assert s3.list_objects_v2(Bucket="course")["KeyCount"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads the memory of a process as Linux tells it")
 def test_a_large_object_needs_little_memory(account, tmp_path):
     s3 = account.client("s3")

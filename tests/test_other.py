@@ -14,6 +14,7 @@ def refused(call, code, message=None):
     assert caught.value.response["Error"]["Code"] == code
 
 
+@pytest.mark.slow
 def test_messages_wait_in_a_queue_through_a_sudden_death(account):
     sns, sqs = account.client("sns"), account.client("sqs")
     queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
@@ -52,6 +53,7 @@ def test_who_waits_for_a_message_does_not_hold_up_who_sends_it(shared_account):
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.slow
 def test_everything_kept_keeps_its_name_and_time(account):
     ecr, ec2, secrets = (account.client(service) for service in ("ecr", "ec2", "secretsmanager"))
     made = ecr.create_repository(repositoryName="course")["repository"]
@@ -83,6 +85,7 @@ def test_regions_are_apart(shared_account):
     assert shared_account.client("ecr", region="eu-west-1").describe_repositories()["repositories"] == []
 
 
+@pytest.mark.slow
 def test_awss_own_errors_come_through(shared_account):
     missing = "AWS.SimpleQueueService.NonExistentQueue"
     refused(lambda: shared_account.client("sqs").get_queue_url(QueueName="missing"), missing)

@@ -366,6 +366,7 @@ def test_a_bucket_that_is_not_there_fails_the_upload(region):
     assert job["ProcessingJobStatus"] == "Failed" and "s3://course-nowhere/out/a (NoSuchBucket" in job["FailureReason"]
 
 
+@pytest.mark.slow
 def test_a_job_that_was_running_when_the_account_was_killed_has_failed(account):
     region = Region(account)
     outputs = [an_output("out", "s3://course/cut", mode="Continuous")]
@@ -634,6 +635,7 @@ def sdk(sdk_process):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "key", "content"),
     [

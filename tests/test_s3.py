@@ -177,6 +177,7 @@ def test_every_page_of_a_list_is_told_once(s3, bucket):
     assert [item["Key"] for page in pages for item in page["Versions"]] == keys
 
 
+@pytest.mark.slow
 def test_a_common_prefix_of_thousands_is_one_line(s3, bucket):
     with ThreadPoolExecutor(20) as threads:
         list(threads.map(lambda n: s3.put_object(Bucket=bucket, Key=f"many/{n:05}"), range(1001)))

@@ -202,6 +202,7 @@ def test_an_answer_that_takes_too_long_is_given_up(own_account, monkeypatch):
     assert answer.body.startswith(b"Your invocation timed out while waiting for a response from container primary.")
 
 
+@pytest.mark.slow
 def test_a_container_that_hangs_is_replaced(own_account, monkeypatch):
     monkeypatch.setattr(invocation, "LONGEST", 1)
     monkeypatch.setattr(instance, "PATIENCE", 0.5)

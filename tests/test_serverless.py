@@ -43,6 +43,7 @@ def until(true, seconds=10):
     assert true()
 
 
+@pytest.mark.slow
 def test_nothing_runs_until_somebody_calls_and_then_a_container_stays_warm(account):
     endpoints = Endpoints(account)
     endpoints.script("cold", SLOW)
@@ -61,6 +62,7 @@ def test_nothing_runs_until_somebody_calls_and_then_a_container_stays_warm(accou
     assert endpoints.ask("cold", "0") != first
 
 
+@pytest.mark.slow
 def test_requests_at_once_have_a_container_each_and_one_too_many_is_throttled(shared):
     shared.script("busy", SLOW)
     serverless(shared, "busy", most=2)
@@ -88,6 +90,7 @@ def test_requests_at_once_have_a_container_each_and_one_too_many_is_throttled(sh
     assert variant["CurrentServerlessConfig"] == {"MemorySizeInMB": 2048, "MaxConcurrency": 1}
 
 
+@pytest.mark.slow
 def test_a_cold_start_is_measured_and_a_warm_one_has_none(shared):
     shared.script("timed", SLOW)
     serverless(shared, "timed")
@@ -118,6 +121,7 @@ def test_a_cold_start_is_measured_and_a_warm_one_has_none(shared):
     assert 0 < measured("MemoryUtilization", "Maximum", "/aws/sagemaker/Endpoints") < 100
 
 
+@pytest.mark.slow
 def test_a_container_that_wants_more_memory_than_it_has_is_killed(shared):
     shared.script("hungry", "time = __import__('time'); x = bytearray(1 << 30); time.sleep(5); return 'fed'")
     serverless(shared, "hungry", memory=1024)

@@ -104,6 +104,7 @@ def test_a_request_for_more_is_pending_and_stays_so(service, shared_account):
     refused(service.request_service_quota_increase, "IllegalArgumentException", **which, DesiredValue=6)
 
 
+@pytest.mark.slow
 def test_nothing_is_limited_until_a_learner_asks_for_it_and_the_account_remembers(course, account, capsys):
     things.finished_job(course, "before", "true")
     assert main(["up", "--folder", str(account.folder), "--enforce-quotas"]) == 0

@@ -101,6 +101,7 @@ def test_one_kernel_may_go_from_the_local_account_to_aws_and_back(account, monke
     assert local.account == "local" and os.environ["AWS_ENDPOINT_URL"] != account.url
 
 
+@pytest.mark.slow
 def test_the_sdk_forgets_the_clients_of_the_account_before(account, monkeypatch):
     from sagemaker.core.resources import Model
 
@@ -193,6 +194,7 @@ def test_beginning_does_not_wait_for_the_sdk():
     assert in_python(code).endswith("False\n")
 
 
+@pytest.mark.slow
 def test_the_sdk_sends_no_usage_data(account):
     code = """
 from helpers import session

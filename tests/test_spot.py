@@ -173,6 +173,7 @@ def test_the_last_metric_and_the_model_are_those_of_the_last_machine(spotted, in
     assert "ModelArtifacts" in interrupted
 
 
+@pytest.mark.slow
 def test_a_job_that_may_not_wait_any_longer_is_stopped(spotted):
     limits = {"MaxRuntimeInSeconds": 4, "MaxWaitTimeInSeconds": 4}
     create(spotted, "me-impatient", checkpoints=False, StoppingCondition=limits)
@@ -193,6 +194,7 @@ def test_a_job_that_waits_can_be_stopped(spotted):
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "Stopped")
 
 
+@pytest.mark.slow
 def test_all_machines_of_a_job_are_taken_away_together(spotted):
     machines = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}
     create(spotted, "me-both", ResourceConfig=machines)

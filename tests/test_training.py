@@ -735,6 +735,7 @@ def sdk(region, tmp_path_factory):
     return dict(zip(SCRIPTS, json.loads(done.stdout.splitlines()[-1]), strict=True))
 
 
+@pytest.mark.slow
 def test_a_model_trainer_of_the_sdk_trains(region, sdk):
     job = region.wait(sdk["train.py"])
     assert "FailureReason" not in job, job["FailureReason"]

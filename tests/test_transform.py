@@ -264,6 +264,7 @@ def test_a_stopped_job_writes_nothing_half(transforms):
     assert (transforms.ended("stopped")["TransformJobStatus"], transforms.out("stopped")) == ("Stopped", {})
 
 
+@pytest.mark.slow
 def test_an_account_that_dies_leaves_a_failed_job_and_no_container(account):
     transforms = Transforms(account)
     transforms.put("cut/in/a.csv", "60")
@@ -344,6 +345,7 @@ def test_a_path_that_selects_nothing_or_is_unknown_is_an_error(expression, error
         selection(expression)({"x": [1, 2]})
 
 
+@pytest.mark.slow
 def test_the_transformer_of_the_sdk_transforms(course, account):
     from sagemaker.core.transformer import Transformer
 

@@ -349,6 +349,7 @@ def test_lists_have_every_filter_and_order(tuner):
     assert shown["CreationTime"] < datetime.now(UTC)
 
 
+@pytest.mark.slow
 def test_a_tuning_job_that_is_cut_off_has_failed_after_the_restart(account):
     tuner = Tuner(account)
     static = {"epochs": "900", "pause": "0.1"}
@@ -413,6 +414,7 @@ def test_what_a_training_job_would_be_refused_for_refuses_the_tuning_job(tuner):
         tuner.sagemaker.create_hyper_parameter_tuning_job(**request)
 
 
+@pytest.mark.slow
 def test_xgboost_is_tuned_by_its_own_metric(tuner, table):  # noqa: F811
     tuner.put("csv/train/a.csv", text(table[:800]))
     tuner.put("csv/validation/c.csv", text(table[1000:]))
@@ -439,6 +441,7 @@ def test_xgboost_is_tuned_by_its_own_metric(tuner, table):  # noqa: F811
     assert best == {**goal, "Value": max(scores)} and len(set(scores)) > 1
 
 
+@pytest.mark.slow
 def test_the_tuner_of_the_sdk_tunes_a_script(course, tmp_path):
     from sagemaker.core.parameter import CategoricalParameter, ContinuousParameter
     from sagemaker.core.training.configs import Compute, SourceCode

@@ -81,6 +81,7 @@ def forward(endpoints, **span):
     move(endpoints.served.environment, timedelta(**span))
 
 
+@pytest.mark.slow
 def test_a_canary_has_a_part_of_the_traffic_before_all_goes_there(shared):
     policy = routing("CANARY", 600, CanarySize=HALF)
     begin(shared, "canary", 2, BlueGreenUpdatePolicy={**policy, "TerminationWaitInSeconds": 300})
@@ -102,6 +103,7 @@ def test_a_canary_has_a_part_of_the_traffic_before_all_goes_there(shared):
     assert set(asking.answers) == {"old", "new"}
 
 
+@pytest.mark.slow
 def test_an_alarm_brings_the_old_fleet_back_without_a_lost_request(shared):
     cloudwatch = shared.served.client("cloudwatch")
     cloudwatch.put_metric_alarm(
@@ -134,6 +136,7 @@ def test_an_alarm_brings_the_old_fleet_back_without_a_lost_request(shared):
     assert {shared.ask("watched") for _ in range(10)} == {"old"}
 
 
+@pytest.mark.slow
 def test_a_rolling_update_replaces_batch_by_batch(shared):
     batch = {"MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1}, "WaitIntervalInSeconds": 60}
     begin(shared, "rolling", 2, RollingUpdatePolicy=batch)
@@ -198,6 +201,7 @@ def programs(endpoints):
     return len(psutil.Process(endpoints.served.pid).children(recursive=True))
 
 
+@pytest.mark.slow
 def test_an_update_that_cannot_go_back_leaves_a_mix_which_the_next_update_ends(shared):
     before = programs(shared)
     stuck(shared, "stuck")
@@ -224,6 +228,7 @@ def test_an_update_that_cannot_go_back_leaves_a_mix_which_the_next_update_ends(s
     assert programs(shared) == before
 
 
+@pytest.mark.slow
 def test_a_mix_stays_if_the_next_update_fails_too_and_goes_with_its_endpoint(shared):
     before = programs(shared)
     stuck(shared, "twice")
@@ -237,6 +242,7 @@ def test_a_mix_stays_if_the_next_update_fails_too_and_goes_with_its_endpoint(sha
     assert programs(shared) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("back", [True, False], ids=["the old model is back", "the old model is gone"])
 def test_of_a_mix_all_that_can_serves_after_a_sudden_death(account, back):
     endpoints = Endpoints(account)
@@ -262,6 +268,7 @@ def test_of_a_mix_all_that_can_serves_after_a_sudden_death(account, back):
     assert machines(endpoints, "mixed") == pytest.approx(2, abs=0.1)
 
 
+@pytest.mark.slow
 def test_an_update_is_done_after_a_sudden_death(account):
     endpoints = Endpoints(account)
     begin(endpoints, "killed", BlueGreenUpdatePolicy=routing("CANARY", 600, CanarySize=HALF))

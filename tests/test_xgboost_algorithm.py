@@ -92,6 +92,7 @@ def test_each_round_is_a_line_as_cloudwatch_shows_it(region):
     assert all(re.fullmatch(r"\[\d\]#011train-auc:0\.\d+#011validation-auc:0\.\d+", line) for line in lines)
 
 
+@pytest.mark.slow
 def test_hosts_train_one_model_on_their_shares(region, table):
     shared = csv_channels()
     shared[0]["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
@@ -103,6 +104,7 @@ def test_hosts_train_one_model_on_their_shares(region, table):
     assert metrics(job)["validation:auc"] == pytest.approx(alone, abs=0.01)
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_round_and_shows_those_that_were_not_better(region):
     job = train(region, "early", num_round="200", eval_metric="accuracy,auc", early_stopping_rounds="3", eta="1")
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
@@ -112,6 +114,7 @@ def test_early_stopping_keeps_the_best_round_and_shows_those_that_were_not_bette
     assert set(metrics(job)) == {"validation:accuracy", "validation:auc"}
 
 
+@pytest.mark.slow
 def test_checkpoints_let_a_later_job_go_on(region):
     where = {"S3Uri": "s3://course/rounds"}
     for name, rounds in (("half", "4"), ("whole", "10")):
@@ -248,6 +251,7 @@ def test_a_stopped_training_keeps_its_trees_if_it_was_asked_to(region):
     assert model(region, "endless").num_boosted_rounds() > 20
 
 
+@pytest.mark.slow
 def test_a_script_takes_the_place_of_the_algorithm(region):
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as tar:
@@ -265,6 +269,7 @@ def test_a_script_takes_the_place_of_the_algorithm(region):
     assert f"mine {xgboost.__version__} 3" in region.lines("own")
 
 
+@pytest.mark.slow
 def test_the_algorithm_starts_without_scikit_learn_and_can_have_it_later():
     code = "import sys, xgboost_algorithm; print('sklearn' in sys.modules); import sklearn.metrics; print('later')"
     folder = Path(start.__file__).parent
