@@ -92,6 +92,7 @@ def test_an_answer_that_takes_too_long_is_a_failure(shared):
     assert "did not answer within 1 seconds" in read(shared, answer["FailureLocation"])
 
 
+@pytest.mark.slow
 def test_topics_are_told_how_a_request_ended(shared):
     sns, sqs = shared.served.client("sns"), shared.served.client("sqs")
     queues, may_publish = {}, {"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"}

@@ -173,6 +173,7 @@ def test_a_chapter_that_does_not_exist_is_refused(capsys):
     assert "There is no chapter '99'; there are 01-" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_outputs_of_an_unchanged_chapter_stay_to_the_byte(tmp_path, capsys):
     path = notebook(tmp_path / "54-outputs.ipynb", "print(course.name('x'))", "import time\ntime.time()")
     book = nbformat.read(path, as_version=4)
@@ -224,6 +225,7 @@ def test_what_is_asked_of_one_run_is_asked_by_one_worker(test, shares):
     assert shared_by(test) == shares
 
 
+@pytest.mark.slow
 def test_a_chapter_that_fails_keeps_its_outputs(tmp_path, capsys):
     path = notebook(tmp_path / "55-fails.ipynb", "1 / 0")
     before = path.read_bytes()

@@ -121,6 +121,7 @@ def test_more_objects_than_one_request_deletes_go(course):
     assert "Contents" not in s3.list_objects_v2(Bucket=course.bucket)
 
 
+@pytest.mark.slow
 def test_keep_leaves_all_and_says_what_it_costs(course, account, capsys):
     endpoint(course, account, "me-flights")
     cleanup.everything(session.begin(keep=True))
@@ -130,6 +131,7 @@ def test_keep_leaves_all_and_says_what_it_costs(course, account, capsys):
     assert names(belongings.ENDPOINT) == {"me-flights"}
 
 
+@pytest.mark.slow
 def test_the_bill_counts_seconds_by_rate_and_remembers_what_was_deleted(
     course, account, sagemaker, monkeypatch, tmp_path
 ):

@@ -590,9 +590,9 @@ def wheel(folder):
     return name
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def sdk_process(region, tmp_path_factory):
-    """Start jobs with the SDK's processors, in a process that runs beside the other tests: the SDK takes its time."""
+    """Start jobs with the SDK's processors, in a process of their own."""
     folder = tmp_path_factory.mktemp("sdk")
     for inner in ("data", "source", "library"):
         (folder / inner).mkdir()
@@ -657,12 +657,14 @@ def outward(text):
     return re.sub(r"/\S*/sm-[0-9a-f]+/", "/", text)
 
 
+@pytest.mark.slow
 def test_requirements_are_installed_for_the_job_alone(region, sdk):
     region.wait("sdk-folder")
     assert any(line.endswith("/site-packages/greeting.py") for line in region.lines("sdk-folder"))
     assert importlib.util.find_spec("greeting") is None
 
 
+@pytest.mark.slow
 def test_a_processor_that_shows_the_log_waits_no_longer_than_the_job_takes(region, sdk):
     # the SDK looks at the job every 30 seconds, and sleeps 10 more when it has ended
     *lines, ended = [line for line in sdk.splitlines() if line.startswith(("line", "ended"))]
@@ -671,6 +673,7 @@ def test_a_processor_that_shows_the_log_waits_no_longer_than_the_job_takes(regio
     assert float(when) - region.describe("sdk-plain")["ProcessingEndTime"].timestamp() < 8
 
 
+@pytest.mark.slow
 def test_a_job_of_the_resource_classes_is_stopped_and_waited_for(region, sdk):
     assert "resource Stopped" in sdk
     assert region.describe("sdk-resource")["ProcessingJobStatus"] == "Stopped"

@@ -69,6 +69,7 @@ def test_no_other_page_chapter_or_program_speaks_of_version_2():
     assert [path.name for path in others if spoken.search(path.read_text())] == []
 
 
+@pytest.mark.slow
 def test_the_error_of_an_old_import_is_the_one_that_the_page_quotes():
     said = [
         subprocess.run([sys.executable, "-c", f"{before}import sagemaker.estimator"], capture_output=True, text=True)

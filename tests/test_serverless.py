@@ -169,8 +169,11 @@ def test_what_a_serverless_variant_cannot_have_is_refused(shared, limits, member
 
 
 def test_a_request_of_more_than_4_mb_is_refused(shared):
+    shared.script("narrow", "return 'never asked'")
+    serverless(shared, "narrow")
+    shared.create("narrow")
     with pytest.raises(ClientError, match="Member must have length less than or equal to 4194304"):
-        shared.ask("timed", "x" * (4 * 2**20 + 1))
+        shared.ask("narrow", "x" * (4 * 2**20 + 1))
 
 
 def test_a_container_goes_when_it_has_been_idle_in_the_account_s_time(tmp_path):

@@ -747,6 +747,7 @@ def test_a_model_trainer_of_the_sdk_trains(region, sdk):
         assert tar.extractfile("model").read() == b"tree"
 
 
+@pytest.mark.slow
 def test_a_script_that_the_sdk_wraps_hears_of_a_stop(region, sdk):
     region.until(sdk["save.py"], "ready")
     region.sagemaker.stop_training_job(TrainingJobName=sdk["save.py"])
@@ -756,6 +757,7 @@ def test_a_script_that_the_sdk_wraps_hears_of_a_stop(region, sdk):
     assert lines[lines.index("ready") + 1 :][:2] == ["saving", "saved"]
 
 
+@pytest.mark.slow
 def test_a_script_that_the_sdk_wraps_fails_with_its_exit_code(region, sdk):
     job = region.wait(sdk["fail.py"])
     error = "FileNotFoundError: [Errno 2] No such file or directory: '/opt/ml/input/data/train/none.csv'"
