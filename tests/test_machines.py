@@ -185,6 +185,14 @@ def test_sigterm_reaches_the_program_inside_shells_and_lets_it_finish(machine):
     assert lines == ["up", "saving", "saved"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not tell whether a shell has a trap")
+def test_a_shell_with_a_trap_hears_sigterm_itself(machine):
+    waiting = "trap 'echo saved; exit 0' TERM; echo up; while true; do sleep 0.05; done"
+    process, lines = started(machine, "bash", "-c", waiting)
+    assert process.stop(30) == 0
+    assert lines == ["up", "saved"]
+
+
 def test_who_ignores_sigterm_is_killed_after_the_grace(machine):
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(600)"
     process, _ = started(machine, "python3", "-c", deaf)

@@ -99,7 +99,8 @@ def pass_on(child, told):
     """Send SIGTERM to the program, or to what runs in it where it only wraps: wrappers do not pass signals on.
 
     The first process of a container that the SDK's ModelTrainer starts is a shell, in it the SDK's driver, in it the
-    learner's script: the script is who has something to save. `told` remembers who has had the signal.
+    learner's script: the script is who has something to save. A shell with a trap for SIGTERM has that itself.
+    `told` remembers who has had the signal.
     """
     parents, target = processes(), child
     while wraps(target) and (inner := [pid for pid, parent in parents.items() if parent == target]):
@@ -113,11 +114,21 @@ def pass_on(child, told):
 
 
 def wraps(pid):
-    """Tell whether a process is a shell or one of the SDK's drivers."""
+    """Tell whether a process is a shell or one of the SDK's drivers, and has no way of its own with SIGTERM."""
     words = command(pid)
-    return bool(words) and (
-        os.path.basename(words[0]).lstrip("-") in SHELLS or any("/sm_drivers/" in w for w in words[1:3])
+    return (
+        bool(words)
+        and not catches(pid, signal.SIGTERM)
+        and (os.path.basename(words[0]).lstrip("-") in SHELLS or any("/sm_drivers/" in w for w in words[1:3]))
     )
+
+
+def catches(pid, number):
+    """Tell whether a process has a handler for a signal, as a shell has after `trap`; only Linux knows."""
+    with contextlib.suppress(OSError, ValueError, StopIteration), open(f"/proc/{pid}/status") as status:
+        caught = next(line for line in status if line.startswith("SigCgt:"))  # "SigCgt:  0000000000004000"
+        return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+    return False
 
 
 def bury(child, code):
