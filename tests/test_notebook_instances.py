@@ -398,6 +398,17 @@ def test_a_stopped_instance_can_be_changed(sagemaker, lost):
     assert "DisassociateLifecycleConfig" in refusal(update, **both)["Message"]
     assert update(LifecycleConfigName="scripts")["NotebookInstanceLifecycleConfigName"] == "scripts"
     assert "NotebookInstanceLifecycleConfigName" not in update(DisassociateLifecycleConfig=True)
+    assert "same folder, work" in refusal(update, DefaultCodeRepository="https://git.invalid/work.git")["Message"]
+    assert "AdditionalCodeRepositories" not in update(DisassociateAdditionalCodeRepositories=True)
+
+
+def test_a_filter_passes_over_an_instance_that_has_nothing_of_its_kind(sagemaker, lost):
+    for filters in (
+        {"AdditionalCodeRepositoryEquals": "stored"},
+        {"DefaultCodeRepositoryContains": "None"},
+        {"NotebookInstanceLifecycleConfigNameContains": "None"},
+    ):
+        assert sagemaker.list_notebook_instances(NameContains="lost", **filters)["NotebookInstances"] == []
 
 
 def test_scripts_and_repositories_are_changed_listed_and_deleted(sagemaker):

@@ -121,13 +121,13 @@ def _wanted(kind, record, request):
             case "WarmPoolStatusEquals":
                 passes = record.get("WarmPoolStatus", {}).get("Status") == wanted
             case "AdditionalCodeRepositoryEquals":
-                passes = wanted in record.get("AdditionalCodeRepositories", [])
+                passes = wanted in (record.get("AdditionalCodeRepositories") or [])
             case _ if name.endswith("After"):
                 passes = record[name.removesuffix("After")] > wanted
             case _ if name.endswith("Before"):
                 passes = record[name.removesuffix("Before")] < wanted
             case _ if name.endswith("Contains"):
-                passes = wanted in str(record.get(name.removesuffix("Contains"), ""))
+                passes = wanted in (record.get(name.removesuffix("Contains")) or "")
             case _ if name.endswith("ArnEquals"):
                 passes = record.get(name.removesuffix("Equals")) == wanted
             case _:

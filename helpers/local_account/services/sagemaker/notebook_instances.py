@@ -1,9 +1,10 @@
 """Notebook instances: created, started, opened, stopped, changed while they are stopped, deleted."""
 
 from ... import lifecycle
-from ...errors import ValidationException
+from ...errors import LocalLimit, ValidationException
 from ...kinds import BY_NAME
 from ...runners import notebook_limits
+from ...runners.notebook_git import folder_of, repositories
 from .jobs import refuse_role
 
 INSTANCE, CONFIG, REPOSITORY = (
@@ -62,7 +63,7 @@ def update(account, region, request):
                 f"VolumeSizeInGB is {request['VolumeSizeInGB']}."
             )
         members = _changes(request)
-        _require_associations(account, region, members)
+        _require_associations(account, region, record | members)
         record = _move(account, region, request, "Updating", RESTING, **members)
     account.notebooks.update(record)
 
@@ -129,6 +130,9 @@ def _require_associations(account, region, members):
     for repository in [members.get("DefaultCodeRepository"), *(members.get("AdditionalCodeRepositories") or [])]:
         if repository and not repository.startswith("https://"):
             lifecycle.find(account, REPOSITORY, region, repository)
+    folders = [folder_of(url) for url, _ in repositories(account, {**members, "_Region": region})]
+    if twice := [folder for folder in folders if folders.count(folder) > 1]:
+        raise LocalLimit(f"Two of the repositories would be cloned into the same folder, {twice[0]}.")
 
 
 OPERATIONS = {
