@@ -81,7 +81,8 @@ def test_a_request_may_hold_its_body_and_name_its_answer(shared):
 
 def test_a_model_s_error_lies_at_the_place_for_failures(shared):
     answer = send(shared, body="no number")
-    assert "could not convert string to float" in read(shared, answer["FailureLocation"])
+    failure = read(shared, answer["FailureLocation"])
+    assert "could not convert string to float" in failure and 'File "/opt/ml/model/code/serve.py"' in failure
     answer = shared.runtime.invoke_endpoint_async(EndpointName="sleeper", InputLocation="s3://models/nothing/here")
     assert "Could not read the input at s3://models/nothing/here" in read(shared, answer["FailureLocation"])
 

@@ -72,6 +72,7 @@ def test_a_model_s_error_is_a_model_error_with_where_to_look(endpoints):
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 424
     assert error["OriginalStatusCode"] == 500
     assert "raise no such airport" in error["OriginalMessage"]
+    assert 'File "/opt/ml/model/code/serve.py"' in error["OriginalMessage"]  # as the container knows it
     assert error["LogStreamArn"] == "arn:aws:logs:us-east-1:000000000000:log-group:/aws/sagemaker/Endpoints/mirror"
     message = error["Error"]["Message"]
     assert message.startswith('Received server error (500) from primary with message "raise no such airport')

@@ -164,6 +164,7 @@ def test_a_failed_object_fails_the_job_and_the_good_ones_stay(transforms):
     assert said[0] == about + "Bad HTTP status received from algorithm: 500"
     assert said[1:3] == [about, about + "Message:"]
     assert any("this is bad" in line for line in said[3:])
+    assert any('File "/opt/ml/model/code/serve.py"' in line for line in said[3:])
 
 
 def test_what_a_model_rejects_is_the_clients_error(transforms):

@@ -48,6 +48,8 @@ def answer(account, record, request, instance, folder):
             status, kind, body = ask(instance, request, source)
             seconds = time.monotonic() - began
         if not 200 <= status < 300:
+            body = instance.machine.relocation.outward(body.decode(errors="surrogateescape"))
+            body = body.encode(errors="surrogateescape")
             side = "client" if 400 <= status < 500 else "server"
             raise client_error(
                 f"Received {side} error ({status}) from model. "

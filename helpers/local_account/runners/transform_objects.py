@@ -94,7 +94,7 @@ def answered(crew, processing, instance, batch, headers):
         pieces = [payload[start : start + PIECE] for start in range(0, len(payload), PIECE)]
         status, answer = crew.invoke(instance, lambda: iter(pieces), headers)  # an iterator is sent in chunks
     if not 200 <= status < 300:
-        raise refused(status, answer)
+        raise refused(status, instance.machine.relocation.outward(answer.decode(errors="replace")))
     try:
         return processing.assembled(batch, answer)
     except Unfit as error:
@@ -105,7 +105,7 @@ def refused(status, answer):
     """Return the Refused of what a container answered."""
     if status == 0:
         return Refused("AlgorithmError", "Unable to get response from algorithm")
-    message = ("", "Message:", *answer.decode(errors="replace").splitlines())
+    message = ("", "Message:", *answer.splitlines())
     if 400 <= status < 500:
         return Refused("ClientError", f"ClientError: {status}", *message)
     return Refused("AlgorithmError", f"Bad HTTP status received from algorithm: {status}", *message)

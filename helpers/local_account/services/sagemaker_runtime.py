@@ -164,7 +164,10 @@ def note(account, record, answer, began, sent):
     if answer.instance:
         account.hosting.answered(record, answer.instance, answer.status, began, sent, time.perf_counter())
     if not 200 <= answer.status < 400:
-        raise model_error(account, record, answer.status, answer.body.decode(errors="replace"), answer.instance)
+        message = answer.body.decode(errors="replace")
+        if answer.instance and answer.instance.machine:
+            message = answer.instance.machine.relocation.outward(message)  # the paths are those of the container
+        raise model_error(account, record, answer.status, message, answer.instance)
 
 
 def returned(answer, names):
