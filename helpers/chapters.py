@@ -161,13 +161,26 @@ def home(path):
 def _papermill(chapter, output, parameters, progress, folder):
     """Execute a chapter; return what failed, or nothing."""
     import papermill
+    from papermill.engines import NBClientEngine, papermill_engines
     from papermill.exceptions import PapermillExecutionError
 
+    class SavedOnce(NBClientEngine):
+        """papermill writes the notebook twice for each cell, which takes longer than most cells; we write its end."""
+
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, *arguments, **options):
+            path, nb_man.output_path = nb_man.output_path, None
+            try:
+                super().execute_managed_notebook(nb_man, *arguments, **options)
+            finally:  # also when the kernel dies: papermill writes it once more then
+                nb_man.output_path = path
+
+    papermill_engines.register(SavedOnce.__name__, SavedOnce)
     bar = {"desc": chapter.stem, "file": sys.stderr} if progress else False
     try:
         papermill.execute_notebook(
             chapter, output, parameters, cwd=folder, kernel_name=KERNEL["name"], progress_bar=bar,
-            execution_timeout=LONGEST, start_timeout=120,
+            execution_timeout=LONGEST, start_timeout=120, engine_name=SavedOnce.__name__,
         )  # fmt: skip
     except PapermillExecutionError as error:
         return f"In [{error.exec_count}]:\n{error.source}\n\n{error.ename}: {error.evalue}"

@@ -245,3 +245,13 @@ def test_an_account_that_cannot_be_asked_is_not_said_to_be_empty(tmp_path):
     one = chapters.execute(path, tmp_path / "out", "aws", progress=False)  # no credentials
     assert "No AWS credentials were found" in one.error
     assert one.left[0].startswith("not known, since the account could not be asked: No AWS credentials")
+
+
+@pytest.mark.slow
+def test_of_a_chapter_whose_kernel_dies_the_cells_before_are_kept(tmp_path):
+    path = notebook(tmp_path / "58-dies.ipynb", "print('before')", "import os\nos._exit(1)")
+    (tmp_path / "out").mkdir()
+    one = chapters.execute(path, tmp_path / "out", progress=False)
+    assert "DeadKernelError" in one.error
+    said = [output.text for cell in nbformat.read(one.output, as_version=4).cells for output in cell.get("outputs", [])]
+    assert "before\n" in said
