@@ -374,6 +374,30 @@ def test_a_table_in_s3_is_previewed_and_a_page_in_s3_is_text(browser, shared_acc
     assert file.getheader("x-content-type-options") == "nosniff"
 
 
+@pytest.mark.parametrize(
+    "text, rows",
+    [
+        ("carrier,delay\rUA,3\r", [{"carrier": "UA", "delay": "3"}]),  # lines as old Macs end them
+        (",delay\n0,3\n", [{"": "0", "delay": "3"}]),  # the index that pandas writes has no name
+        ("1,2\n3,4\n", [{"Column 1": "1", "Column 2": "2"}, {"Column 1": "3", "Column 2": "4"}]),
+        ("a,b\n1\n", [{"a": "1", "b": ""}]),
+    ],
+    ids=repr,
+)
+def test_a_table_is_read_as_its_lines_and_its_head_are_meant(browser, shared_account, text, rows):
+    s3 = shared_account.client("s3")
+    s3.create_bucket(Bucket="looked-at")
+    s3.put_object(Bucket="looked-at", Key="table.csv", Body=text)
+    assert browser.rows(f"{HOME}/s3/object?bucket=looked-at&key=table.csv") == rows
+
+
+def test_a_script_without_content_is_shown_as_empty(browser, shared_account):
+    shared_account.client("sagemaker").create_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName="contentless", OnCreate=[{}]
+    )
+    assert browser.get(f"{HOME}/notebook-lifecycle-config/contentless").status == 200
+
+
 def test_rows_that_begin_alike_are_told_apart(browser, shared_account):
     train(shared_account, "alike")  # it is billed twice: for its machine and for its volume
     table = browser.get(f"{HOME}/bill").text.partition("By resource")[2].partition("</table>")[0]

@@ -90,7 +90,10 @@ def preview(key, beginning):
         return [Note("The object is empty.")]
     if key.lower().endswith((".csv", ".tsv")):
         dialect = "excel-tab" if key.lower().endswith(".tsv") else "excel"
-        rows = list(csv.reader(io.StringIO(text), dialect))
+        try:
+            rows = list(csv.reader(io.StringIO(text, newline=""), dialect))
+        except csv.Error:  # it is no table, whatever it is called
+            rows = []
         rows = rows[:-1] if cut else rows
         width = max((len(row) for row in rows), default=0)
         if rows and width <= 60:
@@ -104,16 +107,17 @@ def preview(key, beginning):
 def as_table(rows, width, cut):
     """Return rows of a CSV file as a table, the first of them as its head if none of it is a number."""
     rows = [[*row, *[""] * (width - len(row))] for row in rows]
-    has_head = len(rows) > 1 and not any(is_number(cell) for cell in rows[0]) and len(set(rows[0])) == width
+    named = any(rows[0]) and not any(cell and is_number(cell) for cell in rows[0])  # the name of an index is empty
+    has_head = len(rows) > 1 and named and len(set(rows[0])) == width
     head = rows.pop(0) if has_head else [f"Column {number}" for number in range(1, width + 1)]
     more = f", the first {min(len(rows), LINES)} rows" if cut or len(rows) > LINES else ""
     return Table(f"Preview{more}", tuple(head), rows[:LINES], "There are no rows.")
 
 
 def is_number(text):
-    """Tell whether a cell is a number, or empty."""
+    """Tell whether a cell is a number."""
     try:
-        float(text or 0)
+        float(text)
     except ValueError:
         return False
     return True

@@ -89,7 +89,7 @@ def instance(asked):
 def scripts(asked, answer):
     """Return the scripts of a lifecycle configuration, decoded."""
     return [
-        Properties(title, {f"Content of script {number}": Code(decoded(hook["Content"]))})
+        Properties(title, {f"Content of script {number}": Code(decoded(hook.get("Content", "")))})
         for title, member in (("Create notebook", "OnCreate"), ("Start notebook", "OnStart"))
         for number, hook in enumerate(answer.get(member, ()), 1)
     ]

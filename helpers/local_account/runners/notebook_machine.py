@@ -95,7 +95,7 @@ def scripts(account, record, machine):
         raise Failure(kind.message(kind.missing, record["_Region"], name))
     for hook in ("OnCreate", "OnStart") if not record.get("_Created") else ("OnStart",):
         for script in (config or {}).get(hook, []):
-            text = base64.b64decode(script["Content"]).decode()
+            text = base64.b64decode(script.get("Content", "")).decode()
             path = machine.path(f"/tmp/{hook}_{account.clock.now():%Y-%m-%d-%H-%M}{secrets.token_hex(4)}")
             write_program(path, machine.relocation.inward(text))
             found[hook] = str(path)
