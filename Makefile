@@ -22,7 +22,7 @@ RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 SHARED  := -n 2
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test trust browser course book exercises outputs lock check bench clean habits links
+.PHONY: help setup lab test trust browser course book pictures exercises outputs lock check bench clean habits links
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -73,6 +73,9 @@ links: setup ## List the addresses on other hosts that chapters and pages name
 
 book: setup ## Build the book from the stored outputs into _build/html, warnings being errors
 	$(BIN)/jupyter-book build . -W -n --keep-going && $(BIN)/python book/check_pages.py
+
+pictures: $(V)/.browser ## Take the book's pictures anew: run chapter 6, and look at its console in this machine's Chromium
+	$(BIN)/python book/pictures.py
 
 exercises: setup ## Derive the exercises of all chapters from their solutions
 	@$(BIN)/course exercises

@@ -9,12 +9,12 @@ import runpy
 import pytest
 import yaml
 
+import chapters
 from helpers.local_account import errors
 from helpers.local_account.kinds import KINDS
 from pages import CHAPTERS, EXERCISES, PAGES, ROOT, SOLUTIONS, elsewhere, links, prose, sections, text
 
 READ = [*PAGES, *CHAPTERS, *SOLUTIONS, *EXERCISES]
-LISTED = runpy.run_path(str(ROOT / "book/_ext/chapters.py"))
 CHECK = runpy.run_path(str(ROOT / "book/check_pages.py"))
 
 
@@ -63,7 +63,7 @@ def test_the_front_page_leads_to_every_page_and_chapter():
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_the_front_page_has_the_question_of_each_chapter(chapter):
-    row, opening = LISTED["row"](chapter), text(chapter).split("\n## ")[0]
+    row, opening = chapters.row(chapter), text(chapter).split("\n## ")[0]
     assert f"[{opening.splitlines()[0].removeprefix('# ')}](/notebooks/{chapter.name})" in row
     assert re.search(r"<br>(.+\?) \|", row)[1] in " ".join(opening.split())
     minutes, cost = re.search(r"\| (\d+) \| USD.(\d\.\d\d) \|", row).groups()

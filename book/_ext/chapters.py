@@ -1,13 +1,23 @@
-"""The directive `chapters`: a part of the course as a table, each chapter with its question, its time and its price."""
+"""The directive `chapters`: a part of the course as a table, each chapter with its question, its time and its price.
+
+And what all chapters take together, for the front page to write: {{ hours }}, {{ chapters }}, {{ cost }}.
+"""
 
 import json
 import re
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 from docutils import nodes
+from PIL import Image
 from sphinx.util.docutils import SphinxDirective
 
+from edition import day
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+PICTURE = Path(__file__).parents[1] / "_static/console-fills-light.webp"  # made by book/pictures.py
+DATED = 306  # DateTime, among the tags of Exif
 
 
 class Chapters(SphinxDirective):
@@ -40,7 +50,35 @@ def row(path):
     return f"| [{title}](/notebooks/{path.name})<br>{question} | {course['minutes']} | {cost} | {after} |"
 
 
+def together(courses):
+    """Return what chapters take together by what each says of itself: hours, to the nearest half, and USD."""
+    minutes = [course["minutes"] for course in courses]
+    usd = sum(Decimal(course["cost"].removeprefix("USD ")) for course in courses)
+    return {
+        "chapters": str(len(minutes)), "hours": f"{round(sum(minutes) / 30) / 2:g}", "shortest": str(min(minutes)),
+        "longest": str(max(minutes)), "cost": f"USD\N{NO-BREAK SPACE}{usd}",
+    }  # fmt: skip
+
+
+def of_all():
+    """Return what every chapter says of itself."""
+    paths = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    return [json.loads(path.read_text(encoding="utf-8"))["metadata"]["course"] for path in paths]
+
+
+def pictured():
+    """Return the day on which the front page's picture was taken, which the picture bears."""
+    with Image.open(PICTURE) as picture:
+        return datetime.strptime(picture.getexif()[DATED], "%Y:%m:%d %H:%M:%S").date()
+
+
+def tell(app, config):
+    """Tell the pages, before they are read."""
+    config.myst_substitutions = {**config.myst_substitutions, **together(of_all()), "pictured": day(pictured())}
+
+
 def setup(app):
     """Register with Sphinx."""
+    app.connect("config-inited", tell)
     app.add_directive("chapters", Chapters)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
