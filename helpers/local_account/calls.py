@@ -38,6 +38,7 @@ class Call:
     parameters: dict = field(default_factory=dict)
     asked: list = field(default_factory=list)  # (action, resource) for each permission that it needs
     denied: tuple | None = None  # the (action, resource) that it was denied
+    from_console: bool = False  # True: a button of the console made it
 
     def __post_init__(self):
         self.at = self.account.clock.now()
@@ -146,6 +147,7 @@ def _line_of_call(call, request, response):
         "Answer": None if code else _told(name, response),
         "SourceIp": request.client.host if request.client else None,
         "UserAgent": request.headers.get("user-agent"),
+        **({"FromConsole": True} if call.from_console else {}),
     }
 
 

@@ -51,7 +51,7 @@ class Asked:
     def act(self, operation, **parameters):
         """Do something in the learner's name: held against their policies and recorded, as a program's call."""
         caller = Caller(self.account.keys["AccessKeyId"], self.region, "sagemaker", self.account.caller_arn)
-        self.request.scope["course.call"] = call = Call(self.account, caller, operation=operation)
+        self.request.scope["course.call"] = call = Call(self.account, caller, operation=operation, from_console=True)
         try:
             checked = check(parameters, shapes.operation(operation).input_shape)
             authorization.check(self.request, "sagemaker", operation, checked)

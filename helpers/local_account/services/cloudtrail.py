@@ -141,6 +141,7 @@ def record_of(account, line, time):
         "managementEvent": True,
         "recipientAccountId": account.id,
         "eventCategory": "Management",
+        **({"sessionCredentialFromConsole": "true"} if line.get("FromConsole") else {}),  # it is there only if true
     }
 
 
