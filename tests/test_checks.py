@@ -1,13 +1,15 @@
 """Each check says what it found and what it looks for, until the exercise is done."""
 
+import json
 import re
+import time
 from pathlib import Path
 
 import boto3
 import pytest
 
 from endpoints import XGBOOST, Endpoints, xgboost_archive
-from helpers import checks, flights
+from helpers import checks, clicks, clock, flights
 from things import endpoint, finished_job, finished_processing_job, finished_tuning_job
 
 
@@ -22,6 +24,20 @@ def says(course, capsys):
         assert re.fullmatch(pattern, said), said
 
     return says
+
+
+@pytest.fixture
+def until(course, capsys):
+    """Wait until a check says these words, since a log is a moment late."""
+
+    def until(check, words):
+        for _ in range(100):
+            check(course)
+            if words in capsys.readouterr().out:
+                return
+            time.sleep(0.05)
+
+    return until
 
 
 @pytest.fixture
@@ -108,22 +124,68 @@ def test_a_first_config_that_is_not_as_asked(course, wrong, made, words):
 # Chapter 2
 
 
+def server(course, name="me-second", **members):
+    """Create a notebook instance as exercise 1 asks for it, or otherwise."""
+    asked = {"InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 8, "PlatformIdentifier": "notebook-al2023-v1"}
+    asked |= {"RoleArn": course.role, "Tags": course.tags, **members}
+    boto3.client("sagemaker").create_notebook_instance(NotebookInstanceName=name, **asked)
+
+
+def settled(status, name="me-second"):
+    boto3.client("sagemaker").get_waiter(f"notebook_instance_{status}").wait(NotebookInstanceName=name)
+
+
+def opened(name="me-second"):
+    answer = boto3.client("sagemaker").create_presigned_notebook_instance_url(NotebookInstanceName=name)
+    return answer["AuthorizedUrl"]
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"InstanceType": "ml.t3.medium"}, "me-second is an ml.t3.medium, of the family T. "),
+        ({"VolumeSizeInGB": 5}, "the volume of me-second has 5 GB. "),
+        ({"Tags": []}, "me-second is there, but without the tag 'course' and the tag 'learner'. "),
+        ({}, "me-second is as asked, and Pending. "),
+    ],
+)
+def test_a_second_server_that_is_not_as_asked(course, wrong, made, words):
+    server(course, **made)
+    wrong(checks.second_server, words)
+
+
 @pytest.mark.slow
-def test_a_larger_server(course, nothing, wrong, right):
-    sagemaker = boto3.client("sagemaker")
-    nothing(checks.larger_server, "there is no notebook instance me-server. ")
-    which = {"NotebookInstanceName": "me-server"}
-    sagemaker.create_notebook_instance(**which, InstanceType="ml.t3.medium", RoleArn=course.role, Tags=course.tags)
-    sagemaker.get_waiter("notebook_instance_in_service").wait(**which)
-    wrong(checks.larger_server, "me-server is an ml.t3.medium, and it is InService. ")
-    sagemaker.stop_notebook_instance(**which)
-    sagemaker.get_waiter("notebook_instance_stopped").wait(**which)
-    sagemaker.update_notebook_instance(**which, InstanceType="ml.t3.large")
-    sagemaker.get_waiter("notebook_instance_stopped").wait(**which)
-    wrong(checks.larger_server, "me-server is an ml.t3.large, and it is Stopped. ")
-    sagemaker.start_notebook_instance(**which)
-    sagemaker.get_waiter("notebook_instance_in_service").wait(**which)
-    right(checks.larger_server, "me-server is an ml.t3.large and InService")
+def test_a_server_is_made_opened_and_stopped_by_hand(course, nothing, wrong, right, until):
+    nothing(checks.second_server, "there is no notebook instance me-second. ")
+    nothing(checks.opened_server, "you have no notebook instance. ")
+    nothing(checks.stopped_by_button, "CloudTrail tells of no StopNotebookInstance for a server of yours. ")
+    server(course)
+    wrong(checks.opened_server, "me-second has started, by its log, kernels: 0, terminals: 0. ")
+    settled("in_service")
+    right(checks.second_server, "me-second is an ml.m5.xlarge with 8 GB on notebook-al2023-v1, and InService")
+    clicks.launcher(opened(), "kernels")
+    until(checks.opened_server, "kernels: 1, terminals: 0. ")
+    wrong(checks.opened_server, "me-second has started, by its log, kernels: 1, terminals: 0. ")
+    clicks.launcher(opened(), "terminals")
+    until(checks.opened_server, "Done")
+    right(checks.opened_server, "me-second has started, by its log, kernels: 1, terminals: 1")
+    boto3.client("sagemaker").stop_notebook_instance(NotebookInstanceName="me-second")
+    settled("stopped")
+    wrong(checks.stopped_by_button, "me-second was stopped by a program that calls itself Boto3. ")
+    clicks.button("Start", "me-second")
+    settled("in_service")
+    clicks.button("Stop", "me-second")
+    right(checks.stopped_by_button, "me-second was stopped from the console")
+
+
+@pytest.mark.slow
+def test_the_server_of_somebody_else_is_not_asked_about(course, nothing):
+    server(course, "ada-server", Tags=[{"Key": "learner", "Value": "ada"}])
+    settled("in_service", "ada-server")
+    clicks.launcher(opened("ada-server"), "kernels", "terminals")
+    clicks.button("Stop", "ada-server")
+    nothing(checks.opened_server, "you have no notebook instance. ")
+    nothing(checks.stopped_by_button, "CloudTrail tells of no StopNotebookInstance for a server of yours. ")
 
 
 def repository(tags):
@@ -185,6 +247,22 @@ def test_a_monthly_budget_that_is_not_as_asked(course, wrong, made, words):
     wrong(checks.monthly_budget, words)
 
 
+def daily(course):
+    """Make the chapter's budget of USD 1 a day, which tells a topic; return the topic."""
+    topic = boto3.client("sns").create_topic(Name="me-alerts")["TopicArn"]
+    asked = {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 100}
+    limit = {"Amount": "1", "Unit": "USD"}
+    boto3.client("budgets").create_budget(
+        AccountId=course.account_id,
+        Budget={"BudgetName": "me-daily-1", "BudgetType": "COST", "TimeUnit": "DAILY", "BudgetLimit": limit},
+        NotificationsWithSubscribers=[
+            {"Notification": asked, "Subscribers": [{"SubscriptionType": "SNS", "Address": topic}]}
+        ],
+        ResourceTags=course.tags,
+    )
+    return topic
+
+
 def charges(course, **members):
     topic = boto3.client("sns").create_topic(Name="me-alerts")["TopicArn"]
     alarm = {
@@ -222,6 +300,36 @@ def test_an_alarm_on_the_charges(course, nothing, right):
     nothing(checks.charges_alarm, "there is no alarm me-charges in us-east-1. ")
     charges(course)
     right(checks.charges_alarm, "me-charges tells a topic")
+
+
+@pytest.mark.slow
+def test_a_forgotten_endpoint(course, account, nothing, wrong, right):
+    nothing(checks.forgotten_endpoint, "no endpoint me-left-on was created. ")
+    endpoint(course, account, "me-left-on")
+    wrong(checks.forgotten_endpoint, "no whole day after that has exceeded a daily budget of yours. ")
+    topic = daily(course)
+    clock.forward(course, days=3)
+    wrong(checks.forgotten_endpoint, "me-daily-1 has seen a day of USD 2.9, and nobody listens whom it may tell. ")
+    sns = boto3.client("sns")
+    sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint="+12025550143")
+    wrong(checks.forgotten_endpoint, "me-daily-1 has seen a day of USD 2.9, and nobody listens whom it may tell. ")
+    let_in = {"Effect": "Allow", "Principal": {"Service": "budgets.amazonaws.com"}, "Action": "SNS:Publish"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{**let_in, "Resource": topic}]})
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+    wrong(checks.forgotten_endpoint, "has somebody to tell, and me-left-on is still InService. ")
+    boto3.client("sagemaker").delete_endpoint(EndpointName="me-left-on")
+    boto3.client("sagemaker").get_waiter("endpoint_deleted").wait(EndpointName="me-left-on")
+    right(checks.forgotten_endpoint, "me-daily-1 has seen a day of USD 2.9 and has somebody to tell, and me-left-on is")
+
+
+@pytest.mark.slow
+def test_an_endpoint_of_before_is_not_taken_for_the_forgotten_one(course, account, wrong):
+    endpoint(course, account, "me-other")
+    daily(course)
+    clock.forward(course, days=3)
+    sagemaker = boto3.client("sagemaker")
+    sagemaker.create_endpoint(EndpointName="me-left-on", EndpointConfigName="me-other", Tags=course.tags)
+    wrong(checks.forgotten_endpoint, "no whole day after that has exceeded a daily budget of yours. ")
 
 
 # Chapter 4

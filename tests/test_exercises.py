@@ -17,6 +17,8 @@ from stored_outputs import differences
 
 SOLUTIONS = chapters.found(kinds=[chapters.SOLUTIONS])
 spent: list = []
+# What a program cannot do on AWS: press a button of its console, and let days pass.
+BY_HAND = ("stopped_by_button", "forgotten_endpoint")
 CHECK = re.compile(r"^checks\.(\w+)\(course\)$", re.M)
 
 
@@ -149,8 +151,9 @@ def test_it_runs_to_its_end_and_leaves_nothing(run):
 @pytest.mark.slow
 def test_a_check_is_content_after_the_solution_and_not_before(run, solution):
     for exercise in exercises.exercises(solution):
+        content = run.account == "local" or CHECK.search(exercise.check.source)[1] not in BY_HAND
         assert said(run, f"not-yet-{exercise.number}").startswith("Not yet: ")
-        assert said(run, exercise.check.id).startswith("Done: ")
+        assert said(run, exercise.check.id).startswith("Done: " if content else "Not yet: ")
 
 
 @pytest.mark.slow

@@ -2,10 +2,10 @@
 
 from .algorithm import silent, stopped_in_time
 from .console import first_config, second_model
-from .costs import charges_alarm, monthly_budget
+from .costs import charges_alarm, forgotten_endpoint, monthly_budget
 from .data import better_rule, planes_in_s3, weather_archived
 from .endpoint import stopped_paying, two_variants
-from .notebook_server import larger_server, work_repository
+from .notebook_server import opened_server, second_server, stopped_by_button, work_repository
 from .processing import one_place, three_machines
 from .serving import august_list, half_the_memory
 from .training import leak, misspelt
@@ -17,17 +17,20 @@ __all__ = [
     "charges_alarm",
     "ended_early",
     "first_config",
+    "forgotten_endpoint",
     "half_the_memory",
-    "larger_server",
     "leak",
     "learned_from",
     "misspelt",
     "monthly_budget",
     "one_place",
+    "opened_server",
     "own_program_tuned",
     "planes_in_s3",
     "second_model",
+    "second_server",
     "silent",
+    "stopped_by_button",
     "stopped_in_time",
     "stopped_paying",
     "three_machines",

@@ -1,5 +1,7 @@
 """What several checks ask the account."""
 
+import json
+
 import boto3
 from botocore.exceptions import ClientError
 
@@ -43,3 +45,12 @@ def completed(course):
 def failed(course):
     """Return the learner's training jobs that are Failed, the oldest first."""
     return [job for job in belongings.jobs(course) if job["TrainingJobStatus"] == "Failed"]
+
+
+def calls(course, operation):
+    """Return CloudTrail's records of an operation's calls that were not refused, the latest first."""
+    wanted = [{"AttributeKey": "EventName", "AttributeValue": operation}]
+    pages = boto3.client("cloudtrail").get_paginator("lookup_events")
+    told = pages.paginate(LookupAttributes=wanted, StartTime=course.began)
+    records = [json.loads(event["CloudTrailEvent"]) for page in told for event in page["Events"]]
+    return [record for record in records if "errorCode" not in record]

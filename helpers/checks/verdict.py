@@ -1,6 +1,7 @@
 """What a check says: that an exercise is done, or what it found and what it looked for."""
 
 ANEW = "Delete it, and create it with course.tags."
+LATE = "On AWS, CloudTrail tells of a call some minutes after it."
 
 
 def done(found):
