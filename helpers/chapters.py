@@ -165,14 +165,14 @@ def _papermill(chapter, output, parameters, progress, folder):
     from papermill.exceptions import PapermillExecutionError
 
     class SavedOnce(NBClientEngine):
-        """papermill writes the notebook twice for each cell, which takes longer than most cells; we write its end."""
+        """`papermill` writes the notebook twice for each cell, which takes longer than most cells; we write its end."""
 
         @classmethod
         def execute_managed_notebook(cls, nb_man, *arguments, **options):
             path, nb_man.output_path = nb_man.output_path, None
             try:
                 super().execute_managed_notebook(nb_man, *arguments, **options)
-            finally:  # also when the kernel dies: papermill writes it once more then
+            finally:  # also when the kernel dies: `papermill` writes it once more then
                 nb_man.output_path = path
 
     papermill_engines.register(SavedOnce.__name__, SavedOnce)
