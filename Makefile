@@ -22,7 +22,7 @@ RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 SHARED  := -n 2
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test trust browser course book pictures exercises outputs lock check bench clean habits links
+.PHONY: help setup lab test trust browser course book pdf pictures exercises outputs lock check bench clean habits links
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -59,7 +59,7 @@ $(V)/.browser: $(V)/.ready requirements-browser.lock
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements-browser.lock
 	@touch $@
 
-browser: $(V)/.browser book ## Look at JupyterLab, the console and the book as people do, in the Chromium of this machine
+browser: $(V)/.browser pdf ## Look at JupyterLab, the console and the book as people do, in the Chromium of this machine
 	$(BIN)/python -m pytest tests/browser
 
 course: setup ## Execute every chapter from an empty account into _runs/, and say what was left behind
@@ -73,6 +73,9 @@ links: setup ## List the addresses on other hosts that chapters and pages name
 
 book: setup ## Build the book from the stored outputs into _build/html, warnings being errors
 	$(BIN)/jupyter-book build . -W -n --keep-going && $(BIN)/python book/check_pages.py
+
+pdf: $(V)/.browser book ## Print the built book into one PDF by this machine's Chromium, and refuse what a sheet would cut off
+	$(BIN)/python book/print.py
 
 pictures: $(V)/.browser ## Take the book's pictures anew: run chapter 6, and look at its console in this machine's Chromium
 	$(BIN)/python book/pictures.py
