@@ -65,8 +65,8 @@ browser: $(V)/.browser pdf ## Look at JupyterLab, the console and the book as pe
 course: setup ## Execute every chapter from an empty account into _runs/, and say what was left behind
 	@$(BIN)/course run
 
-habits: setup ## Measure the chapters' cells, lines, words, seconds and minutes, and hold them to the course's bars
-	@$(BIN)/python tests/habits.py
+habits: setup ## Measure the chapters' cells, lines, words and minutes, and hold them to the bars (WRITE=1 writes the minutes)
+	@$(BIN)/python tests/habits.py $(if $(WRITE),--write)
 
 links: setup ## List the addresses on other hosts that chapters and pages name
 	@$(BIN)/python tests/pages.py

@@ -1,6 +1,7 @@
 """The habits of the chapters, measured: small cells, a sentence before each, minutes that were counted.
 
-`make habits` prints the table and the bars; test_prose.py holds each chapter to them.
+`make habits` prints the table and the bars; test_prose.py holds each chapter to them. `make habits WRITE=1` writes the
+counted minutes and the recorded seconds into the chapters.
 """
 
 import csv
@@ -18,6 +19,7 @@ from pages import CHAPTERS
 MEDIAN, NINETIETH, LONGEST = 5, 12, 15  # lines of a code cell, at most
 VARYING = 0.05  # share of the course's cells whose output may vary, at most
 SLOWEST, COURSE = 60, 360  # seconds that a chapter, and the whole course, may take
+SLOWER = {"08-tuning": 75}  # twenty-four trainings, each of some seconds of a core: not within the 60 on two cores
 READ = 200  # words of prose that one reads in a minute
 CELL = 20  # seconds to run a cell, and to read its code and its output
 EXERCISE = 5  # minutes
@@ -94,6 +96,23 @@ def recorded():
     return {row["chapter"]: 5 * math.ceil(float(row["seconds"]) / 5) for row in rows}
 
 
+def told(one):
+    """Return how a chapter tells its time in its first cell."""
+    exercises = one.minutes - one.reading
+    return (
+        f"about {one.minutes} minutes, {exercises} of them for the exercises; the computer needs {one.seconds} seconds"
+    )
+
+
+def write(chapter):
+    """Write a chapter's minutes and seconds into its first cell and its metadata."""
+    book, one = json.loads(chapter.read_text(encoding="utf-8")), measured(chapter)
+    row = re.compile(r"(?<=\| \*\*Time\*\* \| )about [^;|]+?(; the computer needs \d+ seconds)?(?=;| \|)")
+    book["cells"][0]["source"] = [row.sub(told(one), line) for line in book["cells"][0]["source"]]
+    book["metadata"]["course"]["minutes"] = one.minutes
+    chapter.write_text(json.dumps(book, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def table(every):
     """Return the habits of the chapters as a table, with the bars below."""
     columns = ["chapter", "cells", "median", "90 %", "longest", "bare", "varying", "words", "seconds", "minutes"]
@@ -122,11 +141,17 @@ def broken(one):
         yield f"{one.chapter}: its code cells are too long"
     if one.bare:
         yield f"{one.chapter}: {one.bare} code cells have no prose before them"
-    if one.seconds and one.seconds > SLOWEST:
+    if one.seconds is None:  # of a notebook of solutions they are not recorded
+        if not one.chapter.endswith("-solution"):
+            yield f"{one.chapter}: its seconds are not in {RUNS.name}, where `course run --record` notes them"
+    elif one.seconds > SLOWER.get(one.chapter, SLOWEST):
         yield f"{one.chapter}: takes {one.seconds} seconds"
 
 
 if __name__ == "__main__":
+    if "--write" in sys.argv:
+        for chapter in CHAPTERS:
+            write(chapter)
     every = [measured(chapter) for chapter in CHAPTERS]
     print(table(every))
     if bars := [line for one in every for line in broken(one)]:

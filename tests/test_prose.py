@@ -212,6 +212,13 @@ def test_solutions_are_python(cells):
 # Time, cost, and what differs on AWS
 
 
+def test_the_minutes_are_counted(chapter, cells, book):
+    one = habits.measured(chapter)
+    assert book["metadata"]["course"]["minutes"] == one.minutes, "`make habits WRITE=1` writes them"
+    row = re.search(r"^\| \*\*Time\*\* \| (.+) \|$", texts(cells)[0], re.M)[1]
+    assert row.startswith(habits.told(one)), "`make habits WRITE=1` writes it"
+
+
 def test_it_says_what_differs_on_a_real_account(cells):
     text = section(cells, "On a real account this differs")
     rows = dict(re.findall(r"^\| \*\*([^*]+)\*\* \| (.+) \|$", text, re.M))
