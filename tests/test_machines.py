@@ -185,12 +185,25 @@ def test_sigterm_reaches_the_program_inside_shells_and_lets_it_finish(machine):
     assert lines == ["up", "saving", "saved"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not tell whether a shell has a trap")
 def test_a_shell_with_a_trap_hears_sigterm_itself(machine):
     waiting = "trap 'echo saved; exit 0' TERM; echo up; while true; do sleep 0.05; done"
     process, lines = started(machine, "bash", "-c", waiting)
     assert process.stop(30) == 0
-    assert lines == ["up", "saved"]
+    assert (lines[0], lines[-1]) == ("up", "saved")
+
+
+def test_a_loop_of_a_shell_ends_with_sigterm_and_is_not_hurried_on(machine):
+    counting = "n=0; while [ $n -lt 200 ]; do n=$((n+1)); echo $n; sleep 0.1; done; exit 5"
+    process, lines = started(machine, "bash", "-c", counting)
+    assert process.stop(30) == 143
+    assert int([line for line in lines if line.isdigit()][-1]) < 100
+
+
+def test_what_a_shell_does_after_its_program_was_stopped_is_done(machine):
+    saving = "python3 -c 'import time; print(\"up\"); time.sleep(600)'; sleep 0.1; echo kept; exit 3"
+    process, lines = started(machine, "bash", "-c", saving)
+    assert process.stop(30) == 3
+    assert lines[-1] == "kept"
 
 
 def test_who_ignores_sigterm_is_killed_after_the_grace(machine):

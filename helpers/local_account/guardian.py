@@ -18,6 +18,7 @@ import time
 
 LINUX = sys.platform == "linux"
 SHELLS = {"sh", "bash", "dash", "zsh"}
+PATIENCE = 0.5  # seconds in which a wrapper may end by itself
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -100,17 +101,19 @@ def pass_on(child, told):
 
     The first process of a container that the SDK's ModelTrainer starts is a shell, in it the SDK's driver, in it the
     learner's script: the script is who has something to save. A shell with a trap for SIGTERM has that itself.
-    `told` remembers who has had the signal.
+    Once that has ended, the wrapper will soon end by itself, and may have a last program to run; if it goes on, as a
+    loop does, it hears the signal, too. `told` holds None for who has had it, else since when we wait for somebody.
     """
-    parents, target = processes(), child
-    while wraps(target) and (inner := [pid for pid, parent in parents.items() if parent == target]):
-        target = inner[0]
-    first, now = not told, time.monotonic()
-    seen = told.setdefault(target, now)
-    # A wrapper whose inner program has just ended will soon end by itself, and may have a last line to write.
-    if seen is not None and (first or not wraps(target) or now - seen > 0.5):
-        told[target] = None
-        kill(target, signal.SIGTERM)
+    parents, chain, now = processes(), [child], time.monotonic()
+    while wraps(chain[-1]) and (inner := [pid for pid, parent in parents.items() if parent == chain[-1]]):
+        chain.append(inner[0])
+    if any(told.get(pid, now) is None for pid in chain):
+        return
+    for pid in reversed(chain):
+        if not told or now - told.setdefault(pid, now) > PATIENCE:
+            told[pid] = None
+            kill(pid, signal.SIGTERM)
+            return
 
 
 def wraps(pid):
