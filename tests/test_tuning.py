@@ -209,6 +209,15 @@ def test_a_tuning_job_gives_up_when_nothing_works(tuner):
     assert len(tuner.jobs("broken")) <= 6
 
 
+def test_who_is_stopped_since_nothing_works_is_no_success(tuner):
+    tried = choice(kind=["plain", "broken"], value=["1", "2", "3", "4", "5"])
+    static = {"epochs": "2", "pause": "60"}  # five that have a result and go on, then one after the other that fails
+    job = tuner.tune("hopeless", tried, strategy="Grid", most=None, parallel=6, static=static)
+    assert job["HyperParameterTuningJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("No training job succeeded after 5 attempts.")
+    assert job["TrainingJobStatusCounters"]["Stopped"] == 5
+
+
 def test_a_tuning_job_without_a_metric_fails(tuner):
     job = tuner.tune("silent", number("value", "0", "1"), most=2, static={"kind": "silent"})
     assert job["FailureReason"].startswith("No objective metrics found after running 2 training jobs.")

@@ -21,6 +21,9 @@ from .tuning_search import Search, Suggestion, combinations
 
 TRAINING = BY_NAME["TrainingJob"]
 ATTEMPTS = 5  # training jobs that may fail before one has succeeded
+NONE_SUCCEEDED = (
+    "No training job succeeded after {} attempts. Please take a look at the training job failures to get more details."
+)
 
 
 @dataclass
@@ -168,7 +171,10 @@ class TuningJob(Job):
         records = tuning_results.trained(self.account, self.request)
         best = tuning_results.best_of(records)
         if best is None:
-            return sum(record["TrainingJobStatus"] == "Failed" for record in records) >= ATTEMPTS
+            failed = sum(record["TrainingJobStatus"] == "Failed" for record in records)
+            if failed >= ATTEMPTS and not self.fault:  # what is being stopped for that may still leave a result
+                self.fault = NONE_SUCCEEDED.format(failed)
+            return failed >= ATTEMPTS
         target = self.criteria.get("TargetObjectiveMetricValue")
         value = tuning_results.objective(best)
         if target is not None and tuning_results.score(best, value) >= tuning_results.score(best, target):
@@ -196,10 +202,7 @@ class TuningJob(Job):
             return
         failed = sum(record["TrainingJobStatus"] == "Failed" for record in records)
         if failed:
-            raise Failure(
-                f"No training job succeeded after {failed} attempts. "
-                "Please take a look at the training job failures to get more details."
-            )
+            raise Failure(NONE_SUCCEEDED.format(failed))
         raise Failure(
             f"No objective metrics found after running {len(records)} training jobs. Please ensure that the custom "
             "algorithm is emitting the objective metric as defined by the regular expression provided."
