@@ -57,6 +57,7 @@ SCRIPTS = Kind(
     "NotebookInstanceLifecycleConfigName",
 )
 REPOSITORY = Kind("code repository", "list_code_repositories", "CodeRepositorySummaryList", "CodeRepositoryName")
+NAMED = (ENDPOINT, CONFIG, MODEL, NOTEBOOK, SCRIPTS, REPOSITORY)  # they keep their name until they are deleted
 RUNNING = ("InProgress", "Stopping")  # the statuses of a job that is not over
 
 _clients: WeakKeyDictionary = WeakKeyDictionary()
@@ -88,8 +89,7 @@ class Thing:
 
 def standing(course):
     """Return the learner's endpoints and notebook instances, with what they are made of, and running jobs."""
-    kinds = (ENDPOINT, CONFIG, MODEL, NOTEBOOK, SCRIPTS, REPOSITORY)
-    found = [thing for kind in kinds for thing in of(course, kind)]
+    found = [thing for kind in NAMED for thing in of(course, kind)]
     jobs = [(kind, status) for kind in JOBS for status in RUNNING]
     return found + [thing for kind, status in jobs for thing in of(course, kind, StatusEquals=status)]
 

@@ -22,7 +22,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.loaders import Loader
 
-from . import noise, waiting
+from . import belongings, noise, waiting
 from .local_account import connection, serving
 from .local_account.client import ask
 from .local_account.serving import FOLDER
@@ -108,7 +108,24 @@ def begin(account="local", learner="me", region="us-east-1", keep=False):
         f"{'The local account' if account == 'local' else 'Your AWS account'} {course.account_id} in {region}. "
         f"What we create carries the name {learner!r}" + (", and stays after the last section." if keep else ".")
     )
+    if there := _there(course):
+        print(
+            f"Here from before: {', '.join(there)}. A name cannot be given twice; "
+            "cleanup.everything(course) in the chapter's last section makes room."
+        )
     return course
+
+
+def _there(course):
+    """Return the learner's things whose names a chapter would give again: one was left midway, or another is open."""
+    with suppress(BotoCoreError, ClientError):  # who may not list them learns it where it matters
+        return [
+            f"{thing.kind.title} {thing.name}"
+            for kind in belongings.NAMED
+            for thing in belongings.of(course, kind, NameContains=f"{course.learner}-")
+            if thing.tagged
+        ]
+    return []
 
 
 def end():

@@ -31,3 +31,11 @@ def test_the_raw_files_lie_under_the_keys_of_chapter_4(course):
         "weather/weather.csv.gz",
     ]
     assert found[-1]["Size"] == (flights.FOLDER / "weather.csv.gz").stat().st_size
+
+
+def test_a_configuration_that_is_there_is_not_made_again(course, capsys):
+    assert catch_up.config(course, "small") == "me-small"
+    made = boto3.client("sagemaker").describe_model(ModelName="me-small")["CreationTime"]
+    assert catch_up.config(course, "small") == "me-small"
+    assert boto3.client("sagemaker").describe_model(ModelName="me-small")["CreationTime"] == made
+    assert "The model me-small and the configuration me-small are there from before." in capsys.readouterr().out

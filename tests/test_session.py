@@ -10,8 +10,9 @@ from importlib import metadata
 import boto3
 import pytest
 
+import things
 from endpoints import XGBOOST
-from helpers import session
+from helpers import cleanup, session
 from helpers.local_account import serving
 
 REAL = {  # what a learner may have set for an account of theirs
@@ -114,6 +115,22 @@ def test_the_sdk_forgets_the_clients_of_the_account_before(account, monkeypatch)
     assert [model.model_name for model in Model.get_all()] == ["me-here"]
     session.begin("aws", "me", "us-east-1")
     assert list(Model.get_all()) == []
+
+
+def test_a_chapter_that_was_left_midway_is_told_of_at_its_next_beginning(capsys):
+    things.model(session.begin(), "me-first", session.begin().tags)
+    things.model(session.begin(learner="you"), "you-first", session.begin(learner="you").tags)
+    capsys.readouterr()
+    course = session.begin()
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:] == [
+        "Here from before: model me-first. A name cannot be given twice; "
+        "cleanup.everything(course) in the chapter's last section makes room."
+    ]
+    cleanup.everything(course)
+    capsys.readouterr()
+    session.begin()
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_a_dead_account_says_so_and_the_first_cell_brings_it_back(clone):
