@@ -262,7 +262,9 @@ def _forget_sessions():
 
 def _absent(url):
     """Return what to raise when nobody listens at the local account's URL."""
-    return NotRunning(f"The local account at {url} is not running any more. Run the first cell again, which starts it.")
+    return NotRunning(
+        f"The local account at {url} is not running any more. Run the cell with session.begin again, which starts it."
+    )
 
 
 class _OwnEnvironment:

@@ -140,7 +140,7 @@ def test_a_dead_account_says_so_and_the_first_cell_brings_it_back(clone):
     while serving.find(clone):
         time.sleep(0.02)
     began = time.monotonic()
-    with pytest.raises(session.NotRunning, match=r"is not running any more\. Run the first cell again"):
+    with pytest.raises(session.NotRunning, match=r"is not running any more\. Run the cell with session\.begin again"):
         sts.get_caller_identity()
     assert time.monotonic() - began < 5, "botocore does not try again and again"
     session.begin()
