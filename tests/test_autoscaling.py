@@ -91,7 +91,6 @@ def test_many_requests_start_instances_and_few_stop_them(account):
     assert account.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
 
 
-@pytest.mark.slow
 def test_the_limits_of_a_target_hold_at_once(shared):
     shared.up("bounds", "return body")
     bounds = Target(shared, "bounds")
