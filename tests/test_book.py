@@ -107,6 +107,44 @@ def test_a_page_older_than_its_source_is_named(tmp_path):
     assert all(one.endswith("is older than its source.") for one in CHECK["complaints"](tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("link", "leads"),
+    [
+        ("b.html", True),
+        ("b.html#here", True),
+        ("#top", True),
+        ("a%20file.txt", True),
+        ("https://example.com/x", True),
+        ("b.html#there", False),
+        ("#here", False),
+        ("c.html", False),
+        ("/c.html", False),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_named(tmp_path, link, leads):
+    (tmp_path / "a.html").write_text(f'<h1 id="one">A</h1><a href="{link}">on</a>')
+    (tmp_path / "b.html").write_text('<h1 id="here">B</h1>')
+    (tmp_path / "a file.txt").write_text("")
+    found = list(CHECK["broken_links"](tmp_path))
+    assert found == ([] if leads else [f"a.html has a link that leads nowhere: {link}"])
+
+
+@pytest.mark.parametrize(("anchor", "leads"), [("here", True), ("there", False), (None, True)])
+def test_a_result_of_the_search_that_leads_nowhere_is_named(tmp_path, anchor, leads):
+    (tmp_path / "a.html").write_text('<h1 id="here">A</h1>')
+    index = {"docnames": ["a"], "alltitles": {"A": [[0, anchor]]}}
+    (tmp_path / "searchindex.js").write_text(f"Search.setIndex({json.dumps(index)})")
+    assert len(list(CHECK["broken_results"](tmp_path))) == (0 if leads else 1)
+
+
+def test_a_sitemap_names_the_pages_that_there_are(tmp_path):
+    named = [source.relative_to(ROOT).with_suffix(".html") for source in CHECK["pages"]()]
+    write = "".join(f"<loc>https://example.com/course/{name}</loc>" for name in [*named[1:], "book/gone.html"])
+    (tmp_path / "sitemap.xml").write_text(write)
+    gone, left_out = CHECK["broken_locations"](tmp_path)
+    assert "gone.html" in gone and str(named[0]) in left_out
+
+
 @pytest.mark.parametrize("path", READ, ids=lambda path: path.stem)
 def test_prose_speaks_as_the_course_speaks(path):
     text = prose(path)
