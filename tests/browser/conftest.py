@@ -45,6 +45,7 @@ def visitor(chromium, picture):
     foreign, complaints = [], []
     context.on("request", lambda request: None if _is_local(request.url) else foreign.append(request.url))
     context.on("console", lambda said: complaints.append(_told(said)) if said.type == "error" else None)
+    context.on("requestfailed", lambda request: complaints.append(_failed(request)) if _has_failed(request) else None)
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     context.complaints = complaints
     yield context
@@ -57,6 +58,14 @@ def visitor(chromium, picture):
 
 def _told(said):
     return f"{said.text} ({said.location['url'].partition('?')[0]})"
+
+
+def _failed(request):
+    return f"{request.url.partition('?')[0]}: {request.failure}"
+
+
+def _has_failed(request):
+    return request.failure != "net::ERR_ABORTED"  # by the browser itself, which leaves the page
 
 
 def _is_local(url):

@@ -9,10 +9,15 @@ import pytest
 
 from pages import ROOT
 
+from .accessibility import barriers
+
 HTML = ROOT / "_build/html"
 CHECK = runpy.run_path(str(ROOT / "book/check_pages.py"))
 PAGES = [str(source.relative_to(ROOT).with_suffix(".html")) for source in CHECK["pages"]()]
 WIDTHS = 360, 768, 1280
+HEAVIEST = 1_500_000  # bytes of a page at first load: itself, its pictures, styles and scripts, uncompressed
+WEIGHT = """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+  .reduce((sum, one) => sum + one.transferSize, 0)"""
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -32,15 +37,24 @@ def site():
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_every_width_and_asks_nobody_else(visitor, site, name):
+def test_a_page_is_light_fits_every_width_and_asks_nobody_else(visitor, site, name):
     page = visitor.new_page()
+    assert page.goto(f"{site}/{name}", wait_until="networkidle").ok
+    weight = page.evaluate(WEIGHT)
+    assert 20_000 < weight < HEAVIEST, f"{weight:,} bytes at first load"
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
-        assert page.goto(f"{site}/{name}").ok
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"at {width} pixels the page is {wide} wide"
     page.goto((HTML / name).as_uri())
     assert page.locator("h1:visible").count() == 1
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search.html", "genindex.html"])
+def test_a_page_shuts_nobody_out(visitor, name):
+    page = visitor.new_page()
+    page.goto((HTML / name).as_uri())
+    assert barriers(page) == []
 
 
 @pytest.mark.parametrize("place", ["http", "file"])
