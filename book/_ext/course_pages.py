@@ -1,6 +1,7 @@
 """What the pages of the book need beyond Jupyter Book.
 
-Every inline script once, names in code that break well, and notebooks to download that are no pages.
+Every inline script once, names in code that break well, tables whose corner is no header, and notebooks to download
+that are no pages.
 """
 
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from sphinx import addnodes
 
 NAME = re.compile(r'(?<=<span class="pre">)[^<]{9,}(?=</span>)')
+CORNER = re.compile(r"<th\b[^>]*>(?:<p></p>)?</th>")
 PART = re.compile(r"(?<=[._/(])(?=\w)|(?<=[a-z])(?=[A-Z])")
 # The search finds pages from the disk, too, but no browser lets it read them there: it shows titles without excerpts.
 FROM_DISK = "if (location.protocol === 'file:') DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;"
@@ -20,6 +22,7 @@ def setup(app):
     app.connect("doctree-read", offer_for_download, priority=100)  # before Sphinx collects what there is to download
     app.connect("html-page-context", each_script_once, priority=900)
     app.connect("html-page-context", names_that_break)
+    app.connect("html-page-context", corners_are_no_headers)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -41,6 +44,12 @@ def names_that_break(app, pagename, templatename, context, doctree):
     """Let a long name break between its parts, where a column is too narrow for it: sagemaker.<wbr>core.<wbr>shapes."""
     if "body" in context:
         context["body"] = NAME.sub(lambda name: PART.sub("<wbr>", name[0]), context["body"])
+
+
+def corners_are_no_headers(app, pagename, templatename, context, doctree):
+    """Let an empty corner of a table be a cell: as a header without words it is read aloud as one of its column."""
+    if "body" in context:
+        context["body"] = CORNER.sub('<td class="head"></td>', context["body"])
 
 
 def offer_for_download(app, doctree):
