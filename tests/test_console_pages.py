@@ -307,6 +307,11 @@ def test_the_bill_names_what_was_used_and_its_rate(browser, shared_account):
     assert "nothing was used" in browser.get(f"{HOME}/bill?month=2020-01").text.lower()
 
 
+def test_the_bill_does_not_lead_to_a_month_that_it_would_not_show(browser):
+    assert "1999" not in browser.get(f"{HOME}/bill?month=2000-01").text
+    assert "January 2000" in browser.get(f"{HOME}/bill?month=2000-02").text
+
+
 def test_what_costs_next_to_nothing_is_not_shown_as_nothing(browser, shared_account):
     bucket = shared_account.client("s3")
     bucket.create_bucket(Bucket="tiny")

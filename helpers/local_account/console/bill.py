@@ -8,6 +8,7 @@ from ...prices import written
 from ..meter import COMPONENTS, FAST_ALARM, STANDARD_ALARM
 from .view import Link, Note, Page, Table
 
+FIRST = 2000  # the year before which no month can be asked for
 UNKNOWN = "no known rate"  # which is not the same as free
 
 
@@ -29,7 +30,7 @@ def bill(asked):
         rates(used),
     ]
     before = month_before(start)
-    links = [Link(f"{before:%B %Y}", asked.again(month=f"{before:%Y-%m}"))]
+    links = [Link(f"{before:%B %Y}", asked.again(month=f"{before:%Y-%m}"))] if before.year >= FIRST else []
     links += [Link(f"{end:%B %Y}", asked.again(month=f"{end:%Y-%m}"))] if end <= now else []
     return Page("Bill", parts, "bill", links=tuple(links), note="All Regions together, by account time in UTC.")
 
