@@ -22,7 +22,7 @@ RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 SHARED  := -n 2
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test trust browser course book pdf pictures exercises outputs lock check bench clean habits links
+.PHONY: help setup lab test trust browser course book pdf pictures exercises outputs lock check bench pages clean habits links
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -100,6 +100,9 @@ check: setup ## Lint, types, and whether what is derived still agrees with its s
 
 bench: setup ## Measure the local account on this machine
 	@$(BIN)/python tests/bench.py
+
+pages: $(V)/.browser book ## Measure the book: what its pages weigh, how soon they are painted, how long it is built
+	@$(BIN)/python tests/bench_pages.py
 
 clean: ## Remove what was built: environment, book, runs, caches; the local account (.account) stays
 	rm -rf $(V) _build _runs *.egg-info .pytest_cache .ruff_cache .mypy_cache

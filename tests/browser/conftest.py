@@ -27,14 +27,17 @@ PICTURES = ROOT / "_build" / "screens"  # where the walks leave their pictures
 @pytest.fixture(scope="session")
 def chromium():
     """The browser."""
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    assert program, (
-        f"make browser needs Chromium; none of {', '.join(NAMES)} is installed. On Debian: apt install chromium"
-    )
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program(), args=FLAGS)
         yield browser
         browser.close()
+
+
+def program():
+    """Return the path of the Chromium of this machine."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    assert found, f"Chromium is needed; none of {', '.join(NAMES)} is installed. On Debian: apt install chromium"
+    return found
 
 
 @pytest.fixture

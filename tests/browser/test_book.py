@@ -2,6 +2,7 @@
 
 import runpy
 import threading
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -27,13 +28,20 @@ class Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(scope="module")
-def site():
-    """The address of the book."""
+@contextmanager
+def served():
+    """Serve the book, and give its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=HTML))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The address of the book."""
+    with served() as address:
+        yield address
 
 
 @pytest.mark.parametrize("name", PAGES)
