@@ -146,9 +146,9 @@ def test_what_the_project_imports_it_asks_for():
     files = [
         path for room in ("helpers", "tests", "datasets", "book", "notebooks") for path in (ROOT / room).rglob("*.py")
     ]
-    own = {"helpers", "conftest", *(path.stem for path in files)}
+    own = {"helpers", *(path.stem for path in files), *(path.parent.name for path in files)}
     modules = {name for path in files for name in imported(path)} - own - set(sys.stdlib_module_names)
     packages = metadata.packages_distributions()
     asked = {name for file in ("requirements.in", "requirements-browser.in") for name, _ in pins(file)}
-    unasked = {name for name in modules if not asked & {name, *(normal(one) for one in packages.get(name, []))}}
+    unasked = {name for name in modules if not asked & {normal(one) for one in [name, *packages.get(name, [])]}}
     assert unasked == set()
