@@ -22,7 +22,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.loaders import Loader
 
-from . import belongings, noise, waiting
+from . import belongings, noise, schemas, waiting
 from .local_account import connection, serving
 from .local_account.client import ask
 from .local_account.serving import FOLDER
@@ -103,6 +103,7 @@ def begin(account="local", learner="me", region="us-east-1", keep=False):
     _check_arguments(account, learner, region, keep)
     _check_versions()
     noise.hush()
+    schemas.check_once()
     course = _local(learner, region, keep) if account == "local" else _aws(learner, region, keep)
     print(
         f"{'The local account' if account == 'local' else 'Your AWS account'} {course.account_id} in {region}. "
