@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from xgboost_hyperparameters import UserError
-from xgboost_lean import xgboost
+from xgboost_lean import hidden, xgboost
 
 KINDS = {
     "csv": "csv",
@@ -52,7 +52,9 @@ def matrix(folder, kind, csv_weights=0):
 def of_csv(files, csv_weights):
     """Read CSV: the label, with csv_weights=1 the weight, then the features."""
     import numpy
-    import pandas
+
+    with hidden("pyarrow"):
+        import pandas
 
     with open(files[0], errors="ignore") as file:
         line = file.readline()

@@ -1,20 +1,29 @@
-"""XGBoost without scikit-learn, whose import takes longer than the training of many a small job.
+"""XGBoost without scikit-learn, and pandas without PyArrow: their imports take longer than the training of a small job.
 
-XGBoost imports it for classes that its algorithm does not use, and does without where there is none. Afterwards it is
-there again: some metrics are scikit-learn's.
+XGBoost imports scikit-learn for classes that its algorithm does not use, and does without where there is none. Pandas
+does so with PyArrow. Afterwards both are there again: some metrics are scikit-learn's, and Parquet is PyArrow's.
 """
 
 import sys
+from contextlib import contextmanager
 
-hidden = "sklearn" not in sys.modules
-if hidden:
-    sys.modules["sklearn"] = None  # type: ignore[assignment]  # so an import of it fails
 
-import xgboost  # noqa: E402
-from xgboost import collective  # noqa: E402
-from xgboost.tracker import RabitTracker  # noqa: E402
+@contextmanager
+def hidden(package):
+    """Let imports of a package fail, unless it has been imported before."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
-if hidden:
-    del sys.modules["sklearn"]
 
-__all__ = ["RabitTracker", "collective", "xgboost"]
+with hidden("sklearn"):
+    import xgboost
+    from xgboost import collective
+    from xgboost.tracker import RabitTracker
+
+__all__ = ["RabitTracker", "collective", "hidden", "xgboost"]
