@@ -74,8 +74,8 @@ links: setup ## List the addresses on other hosts that chapters and pages name
 book: setup ## Build the book from the stored outputs into _build/html, warnings being errors
 	$(BIN)/jupyter-book build . -W -n --keep-going && $(BIN)/python book/check_pages.py
 
-pdf: $(V)/.browser book ## Print the built book into one PDF by this machine's Chromium, and refuse what a sheet would cut off
-	$(BIN)/python book/print.py
+pdf: $(V)/.browser book ## Print the built book into one PDF by this machine's Chromium, link it on the front page, refuse what is cut off
+	$(BIN)/python book/print.py && $(BIN)/python book/check_pages.py
 
 pictures: $(V)/.browser ## Take the book's pictures anew: run chapter 6, and look at its console in this machine's Chromium
 	$(BIN)/python book/pictures.py

@@ -2,7 +2,7 @@
 
 The pages of _build/html follow each other in one document, in which every link between them has its own place.
 This machine's Chromium prints it twice: once to learn on which sheet each page begins, and once with these numbers in
-the contents.
+the contents. Then the book itself offers it: only a book that has been printed has a link to the PDF.
 """
 
 import re
@@ -24,7 +24,9 @@ HTML = ROOT / "_build/html"
 DOCUMENT = ROOT / "_build/print.html"
 PDF = ROOT / "_build/sagemaker-from-code.pdf"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-UNPRINTED = ".headerlink, .copybtn, script, .open-in, .only-dark, .prev-next-footer, .tocnotice"
+UNPRINTED = ".printed, .headerlink, .copybtn, script, .open-in, .only-dark, .prev-next-footer, .tocnotice"
+FRONT = HTML / "book/index.html"
+OFFER = re.compile(r"<!-- the PDF is offered here -->|<p class=\"printed\">.*?</p>")
 FOOT = '<p style="width: 100%; text-align: center; font: 8pt sans-serif"><span class="pageNumber"></span></p>'
 WIDTH = 672  # pixels between the margins of a sheet: 178 of its 210 mm
 TOO_WIDE = """() => [...document.querySelectorAll("main *")].filter(part => {
@@ -149,7 +151,19 @@ def write():
         cut = put(chromium, document(sheets()))
     if cut:
         sys.exit("These are wider than the sheet, or cut off:\n" + "\n".join(cut))
-    print(f"{len(PdfReader(PDF).pages)} pages, {PDF.stat().st_size / 1e6:.1f} MB: {PDF.relative_to(ROOT)}")
+    print(f"{offer()}: {PDF.relative_to(ROOT)}")
+
+
+def offer(front=FRONT):
+    """Lay the PDF into the book and link it on the front page; return how long it is."""
+    length = f"{len(PdfReader(PDF).pages)} pages, {PDF.stat().st_size / 1e6:.1f} MB"
+    shutil.copyfile(PDF, front.parents[1] / PDF.name)
+    link = f'<p class="printed">Or the whole book <a href="../{PDF.name}">as one PDF</a>, {length}.</p>'
+    text, places = OFFER.subn(link, front.read_text(encoding="utf-8"))
+    if places != 1:
+        sys.exit(f"{front} has {places} places for the link to the PDF; it needs one: <!-- the PDF is offered here -->")
+    front.write_text(text, encoding="utf-8")
+    return length
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -117,6 +118,22 @@ def course(account, monkeypatch):
     monkeypatch.setenv(session.FOLDER, str(account.folder))
     yield session.begin()
     session.end()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with one notebook, committed on a day of May."""
+
+    def git(*arguments):
+        who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", "-c", "commit.gpgsign=false"]
+        day = {"GIT_COMMITTER_DATE": "2026-05-04T12:00:00+00:00", "GIT_AUTHOR_DATE": "2026-05-01T12:00:00+00:00"}
+        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True, env=os.environ | day)
+
+    (tmp_path / "chapter.ipynb").write_text("{}")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "A chapter")
+    return tmp_path
 
 
 @pytest.fixture(autouse=True)

@@ -121,6 +121,24 @@ def test_workflow_and_ci_call_targets_that_exist():
     assert {"test", "check", "book"} <= called <= set(re.findall(r"^(\w+):.*## ", MAKEFILE, re.M))
 
 
+def test_all_that_must_hold_is_run_before_the_book_is_published():
+    jobs = WORKFLOW["jobs"]
+    run = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
+    must = {
+        "test": "make test",
+        "trust": "make trust",
+        "check": "make check",
+        "book": "make pdf",
+        "browser": "make browser",
+    }
+    assert {name: run[name][0] for name in must} == must
+    assert set(jobs["publish"]["needs"]) == set(must)
+    assert all("timeout-minutes" in job for name, job in jobs.items() if name != "publish")
+    five = re.findall(r"^make (\w+) +#", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    assert re.search(r"^exec make -k (.+) pages <", (ROOT / ".ci/run").read_text(), re.M)[1].split() == five
+    assert set(five) == {"test", "trust", "check", "book", "browser"}
+
+
 def test_setup_has_nothing_to_do_when_it_is_done():
     if sys.prefix != str(ROOT / ".venv"):
         pytest.skip("these tests run in another environment than .venv")

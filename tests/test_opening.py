@@ -1,6 +1,5 @@
 """A chapter's page says where it can be opened, and where its outputs come from as far as that is known."""
 
-import os
 import subprocess
 from types import SimpleNamespace
 
@@ -17,22 +16,6 @@ OPTIONS = {
     "repository_branch": CONFIG["repository"]["branch"],
     "launch_buttons": CONFIG["launch_buttons"],
 }
-
-
-@pytest.fixture
-def repository(tmp_path):
-    """A repository with one notebook, committed on a day of May."""
-
-    def git(*arguments):
-        who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", "-c", "commit.gpgsign=false"]
-        day = {"GIT_COMMITTER_DATE": "2026-05-04T12:00:00+00:00", "GIT_AUTHOR_DATE": "2026-05-01T12:00:00+00:00"}
-        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True, env=os.environ | day)
-
-    (tmp_path / "chapter.ipynb").write_text("{}")
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "A chapter")
-    return tmp_path
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)

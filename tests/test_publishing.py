@@ -41,6 +41,18 @@ def test_a_card_is_safe_html_and_names_its_picture_in_full():
     assert (ROOT / "book" / publishing.CARD).exists()
 
 
+def test_the_site_map_has_the_day_of_each_pages_last_change_as_far_as_it_is_known(repository):
+    (repository / "new.md").write_text("# New\n")
+    files = {"chapter": "chapter.ipynb", "new": "new.md"}
+    app = SimpleNamespace(
+        config=SimpleNamespace(html_baseurl="https://example.github.io/course/"), srcdir=repository,
+        env=SimpleNamespace(doc2path=lambda page: str(repository / files[page])),
+    )  # fmt: skip
+    written = re.findall(r"<url>(.+)</url>", publishing.sitemap(app, {"": ["chapter"], "A part": ["new"]}))
+    known, unknown = (f"<loc>https://example.github.io/course/{page}.html</loc>" for page in ("chapter", "new"))
+    assert written == [f"{known}<lastmod>2026-05-04</lastmod>", unknown]
+
+
 def test_the_page_for_what_is_not_there_needs_nothing_beside_it():
     template = (ROOT / "book/_ext/missing.html").read_text()
     assert re.findall(r'(?:href|src)="([^"]*)"', template) == ["$search", "$home"]

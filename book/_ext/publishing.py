@@ -7,6 +7,8 @@ from string import Template
 
 from docutils import nodes
 
+from opening import changed
+
 HERE = Path(__file__).parent
 CARD = "_static/card.png"
 ENDS = re.compile(r"(?<=[.?])\s+(?=[A-Z])")
@@ -74,8 +76,12 @@ def address(app, page):
 
 
 def sitemap(app, pages):
-    """Return the list of all pages for those who search."""
-    lines = [f"  <url><loc>{escape(address(app, page))}</loc></url>" for part in pages.values() for page in part]
+    """Return the list of all pages for those who search, each with the day of its last change if git knows it."""
+    lines = []
+    for page in (page for part in pages.values() for page in part):
+        last = changed(Path(app.env.doc2path(page)), app.srcdir)
+        told = f"<lastmod>{last}</lastmod>" if last else ""
+        lines.append(f"  <url><loc>{escape(address(app, page))}</loc>{told}</url>")
     head = '<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
     return head + "\n".join(lines) + "\n</urlset>\n"
 

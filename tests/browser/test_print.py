@@ -65,6 +65,27 @@ def test_a_chapter_is_printed_to_its_last_section(texts, chapter):
     assert "Leavenothingbehind" in after
 
 
+def test_the_front_page_of_a_printed_book_links_the_pdf(visitor):
+    page = visitor.new_page()
+    page.goto(PRINT["FRONT"].as_uri())
+    link = page.locator("p.printed a")
+    offered = PRINT["FRONT"].parent / link.get_attribute("href")
+    assert offered.read_bytes() == PRINT["PDF"].read_bytes()
+    assert re.search(r"as one PDF, \d+ pages, \d+\.\d MB\.$", page.locator("p.printed").inner_text())
+
+
+def test_the_link_is_made_once_and_only_where_there_is_a_place_for_it(tmp_path):
+    front = tmp_path / "book/index.html"
+    front.parent.mkdir()
+    front.write_text("<p>before</p><!-- the PDF is offered here --><p>after</p>")
+    for _ in range(2):
+        PRINT["offer"](front)
+        assert front.read_text().count(".pdf") == 1 and (tmp_path / PRINT["PDF"].name).exists()
+    front.write_text("<p>no place</p>")
+    with pytest.raises(SystemExit, match="0 places"):
+        PRINT["offer"](front)
+
+
 def test_what_is_wider_than_a_sheet_is_named(chromium):
     wide = '<main><section class="page" id="one"><pre style="width: 900px">a line</pre></section></main>'
     page = chromium.new_page(viewport={"width": PRINT["WIDTH"], "height": 800})
