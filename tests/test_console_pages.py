@@ -6,7 +6,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
-from threading import Timer
+from threading import Thread, Timer
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -166,6 +166,20 @@ def test_a_training_job_is_listed_and_described(browser, shared_account):
     assert values["TrainingJobArn"] == described["TrainingJobArn"]
     assert values["depth"] == "3"
     assert {part["Title"] for part in page["Parts"]} >= {"Job settings", "Algorithm", "Hyperparameters", "Logs", "loss"}
+
+
+def test_a_job_without_metrics_says_whether_some_may_still_come(browser, shared_account):
+    told, over = "No metrics have been measured yet.", "Nothing runs any more, and no metrics were measured."
+    train(shared_account, "mute", "exit 1")
+    page = browser.get(f"{HOME}/jobs/mute").text
+    assert over in page and told not in page
+    running = Thread(target=train, args=(shared_account, "busy", "exec sleep 30"))
+    running.start()
+    while (page := browser.get(f"{HOME}/jobs/busy")).status == 404:
+        time.sleep(0.05)
+    shared_account.client("sagemaker").stop_training_job(TrainingJobName="busy")
+    running.join()
+    assert told in page.text and over not in page.text
 
 
 def test_nothing_of_a_description_is_left_out(browser, shared_account):

@@ -158,7 +158,9 @@ def measured(asked, shown, answer):
         return []
     namespace, dimension = shown.metrics
     found = plots.of(asked, namespace, {dimension: asked.name}, since=answer["CreationTime"])
-    return found or [Note("No metrics have been measured yet.")]
+    runs = answer[shown.kind.status] not in shown.kind.finished
+    none = "No metrics have been measured yet." if runs else "Nothing runs any more, and no metrics were measured."
+    return found or [Note(none)]
 
 
 def written(asked, shown):
