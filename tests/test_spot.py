@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 from helpers import costs, session, spot
-from helpers.local_account.client import ask
+from helpers.local_account.client import Refused, ask
 from things import XGBOOST
 
 SPOT = {
@@ -211,6 +211,20 @@ def test_a_job_that_nobody_interrupts_is_a_job_like_any_other(spotted):
     assert job["BillableTimeInSeconds"] == job["TrainingTimeInSeconds"]
     with pytest.raises(spot.CannotInterrupt, match="has ended: it is Completed"):
         spot.interrupt(spotted, "me-calm")
+
+
+def test_a_program_that_is_just_being_started_is_interrupted(spotted):
+    create(spotted, "me-early", pause_at=0)
+    refusals = []
+    while True:
+        try:
+            ask(os.environ, "/interrupt", job="me-early", region="us-east-1")
+            break
+        except Refused as refusal:
+            refusals.append(str(refusal))
+    assert refusals and not any(words.endswith("the job is Training.") for words in refusals)
+    statuses = [entry["Status"] for entry in ended("me-early")["SecondaryStatusTransitions"]]
+    assert statuses.count("Interrupted") == 1 and statuses[-1] == "Completed"
 
 
 def test_only_a_spot_job_is_interrupted(spotted):

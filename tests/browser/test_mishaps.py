@@ -57,6 +57,15 @@ def kernels(lab):
     return [pid for pid in processes(lab) if "ipykernel_launcher" in " ".join(guardian.command(pid))]
 
 
+def test_who_begins_in_the_middle_is_told_and_runs_the_cells_above(visitor, lab, picture):
+    page = opened(visitor, lab, FIRST)
+    assert "NameError: name 'sagemaker' is not defined" in run(page, COUNTS).inner_text()
+    picture(page, "told")
+    chosen(page, "Run", "Run All Above Selected Cell")
+    assert "0 models" in run(page, COUNTS).inner_text()
+    chosen(page, "Kernel", "Shut Down Kernel")
+
+
 def test_a_kernel_that_dies_starts_anew_and_the_chapter_begins_again(visitor, lab, picture):
     page = opened(visitor, lab, FIRST)
     begun(page)

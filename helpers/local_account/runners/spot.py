@@ -105,11 +105,11 @@ def saves_nothing(request):
 
 
 def refuse_interruption(job):
-    """Raise unless the program of a spot job is running."""
+    """Raise unless the program of a spot job is running, or is just being started; then it is interrupted at once."""
     record = job.record() or {}
     if not job.request.get("EnableManagedSpotTraining"):
         raise CannotInterrupt(f"{job.name} does not run on spot machines: EnableManagedSpotTraining is False.")
-    if record.get("SecondaryStatus") != "Training" or not job.processes:
+    if record.get("SecondaryStatus") != "Training":
         raise CannotInterrupt(f"The program of {job.name} is not running; the job is {record.get('SecondaryStatus')}.")
 
 
