@@ -1,7 +1,8 @@
 """Take the book's pictures anew: `make pictures`.
 
-The console of a local account in which chapter 6 has run, while one more training job is at work, in light and in dark;
-and the card that stands for the book where somebody shares a link to it. Each picture of the console bears its date.
+The list of training jobs in the console of a local account in which chapter 6 has run, while one more job is at work, in
+light and in dark, narrow enough to be read on a page; and the card that stands for the book where somebody shares a link
+to it, with the whole console. Each picture of the list bears its date.
 """
 
 import base64
@@ -24,6 +25,7 @@ from helpers.local_account.console.opening import link
 STATIC = Path(__file__).parent / "_static"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SCHEMES = ("light", "dark")
+NARROW, EDGE = 620, 12  # pixels: the narrowest console in which the list shows all its columns, and what is around it
 DATED = 306  # DateTime, among the tags of Exif
 LONG = {"num_round": "20000", "max_depth": "6"}  # minutes of training; it is stopped when the pictures are there
 SAME = (
@@ -49,12 +51,13 @@ def take():
             if ran.error:
                 raise SystemExit(f"Chapter 6 failed, so there is nothing to take a picture of.\n{ran.error}")
             with one_more_job(account):
-                taken = {scheme: of_the_console(chromium, account, scheme) for scheme in SCHEMES}
+                taken = {scheme: of_the_list(chromium, account, scheme) for scheme in SCHEMES}
+                card = of_the_card(chromium, of_the_console(chromium, account))
         finally:
             serving.down(account)
         for scheme, picture in taken.items():
             keep(picture, f"console-fills-{scheme}.webp", lossless=True, method=6, exif=dated(datetime.now(UTC)))
-        keep(of_the_card(chromium, taken["light"]), "card.png", optimize=True)
+        keep(card, "card.png", optimize=True)
 
 
 @contextmanager
@@ -85,18 +88,34 @@ def one_more_job(account):
     session.end()
 
 
-def of_the_console(chromium, account, scheme):
-    """Return a picture of the list of training jobs."""
+@contextmanager
+def training_jobs(chromium, account, scheme, scale):
+    """Give the page of the console that lists the training jobs."""
     visitor = chromium.new_context(
-        viewport={"width": 1000, "height": 470}, color_scheme=scheme, timezone_id="UTC", device_scale_factor=1.4
+        viewport={"width": 1000, "height": 470}, color_scheme=scheme, timezone_id="UTC", device_scale_factor=scale
     )
     page = visitor.new_page()
     page.goto(link(account))
     page.get_by_role("navigation", name="Console").get_by_role("link", name="Training jobs", exact=True).click()
     page.get_by_role("row").filter(has_text="InProgress").first.wait_for()
-    taken = page.screenshot()
+    yield page
     visitor.close()
-    return taken
+
+
+def of_the_list(chromium, account, scheme):
+    """Return a picture of the list of training jobs: from its heading to its last row."""
+    with training_jobs(chromium, account, scheme, scale=2) as page:
+        page.set_viewport_size({"width": NARROW, "height": 1000})
+        top = page.get_by_role("heading", level=1).bounding_box()["y"] - EDGE
+        table = page.get_by_role("table").first.bounding_box()
+        end = table["y"] + table["height"] + EDGE
+        return page.screenshot(clip={"x": 0, "y": top, "width": NARROW, "height": end - top})
+
+
+def of_the_console(chromium, account):
+    """Return a picture of the whole console, in light."""
+    with training_jobs(chromium, account, "light", scale=1.4) as page:
+        return page.screenshot()
 
 
 def of_the_card(chromium, console):

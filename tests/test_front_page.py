@@ -30,7 +30,7 @@ def test_every_chapter_is_counted():
 
 
 def test_the_front_page_types_no_figure_that_is_counted():
-    table = FRONT.split("::::{grid}")[1].split("::::")[0]
+    table = FRONT.split(":::{div} front")[1].split("\n:::")[0]
     assert set(re.findall(r"\{\{ (\w+) \}\}", table)) == {*chapters.together(chapters.of_all()), "pictured"}
     rows = re.findall(r"^\| \*\*(Time|Cost)\*\* \| (.+) \|$", table, re.M)
     assert [
