@@ -1,8 +1,8 @@
 """Take the book's pictures anew: `make pictures`.
 
-The list of training jobs in the console of a local account in which chapter 6 has run, while one more job is at work, in
-light and in dark, narrow enough to be read on a page; and the card that stands for the book where somebody shares a link
-to it, with the whole console. Each picture of the list bears its date.
+The list of training jobs in the console of a local account in which chapter 6 has run, while one more job is at work,
+in light and in dark, narrow enough to be read on a page; and the card that stands for the book where somebody shares a
+link to it, with the whole console. Each picture of the list bears its date.
 """
 
 import base64

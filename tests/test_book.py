@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import chapters
+import course_pages
 from helpers.local_account import errors
 from helpers.local_account.kinds import KINDS
 from pages import CHAPTERS, EXERCISES, PAGES, ROOT, SOLUTIONS, elsewhere, links, prose, sections, text
@@ -143,6 +144,23 @@ def test_a_sitemap_names_the_pages_that_there_are(tmp_path):
     (tmp_path / "sitemap.xml").write_text(write)
     gone, left_out = CHECK["broken_locations"](tmp_path)
     assert "gone.html" in gone and str(named[0]) in left_out
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("sagemaker.core.shapes", ["sagemaker.", "core.", "shapes"]),
+        ("CreateTrainingJob", ["Create", "Training", "Job"]),
+        ("/opt/ml/model", ["/opt/", "ml/", "model"]),
+        (".account/", [".account/"]),
+        ("short.name", ["short.", "name"]),
+        ("a.short", ["a.short"]),
+    ],
+)
+def test_a_long_name_breaks_between_its_parts(name, parts):
+    context = {"body": f'<span class="pre">{name}</span> {name}'}
+    course_pages.names_that_break(None, "page", "page.html", context, None)
+    assert context["body"] == f'<span class="pre">{"<wbr>".join(parts)}</span> {name}'
 
 
 @pytest.mark.parametrize("path", READ, ids=lambda path: path.stem)

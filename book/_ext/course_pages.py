@@ -1,17 +1,18 @@
 """What the pages of the book need beyond Jupyter Book.
 
-Every inline script once, names in code that break well, tables whose corner is no header, and notebooks to download
-that are no pages.
+Every inline script once, names in code that break well, tables whose corner is no header, tables of words that fit a
+telephone, and notebooks to download that are no pages.
 """
 
 import re
 from pathlib import Path
 
+from docutils import nodes
 from sphinx import addnodes
 
 NAME = re.compile(r'(?<=<span class="pre">)[^<]{9,}(?=</span>)')
 CORNER = re.compile(r"<th\b[^>]*>(?:<p></p>)?</th>")
-PART = re.compile(r"(?<=[._/(])(?=\w)|(?<=[a-z])(?=[A-Z])")
+PART = re.compile(r"(?<!^.)(?<=[._/(])(?=\w)|(?<=[a-z])(?=[A-Z])")  # but never behind the / or . at the beginning
 # The search finds pages from the disk, too, but no browser lets it read them there: it shows titles without excerpts.
 FROM_DISK = "if (location.protocol === 'file:') DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;"
 
@@ -20,6 +21,7 @@ def setup(app):
     """Register with Sphinx."""
     app.add_js_file(None, body=FROM_DISK)
     app.connect("doctree-read", offer_for_download, priority=100)  # before Sphinx collects what there is to download
+    app.connect("doctree-read", tables_of_words)
     app.connect("html-page-context", each_script_once, priority=900)
     app.connect("html-page-context", names_that_break)
     app.connect("html-page-context", corners_are_no_headers)
@@ -50,6 +52,13 @@ def corners_are_no_headers(app, pagename, templatename, context, doctree):
     """Let an empty corner of a table be a cell: as a header without words it is read aloud as one of its column."""
     if "body" in context:
         context["body"] = CORNER.sub('<td class="head"></td>', context["body"])
+
+
+def tables_of_words(app, doctree):
+    """Give the table of a chapter's words a class of its own: course.css stacks its columns where there is no room."""
+    for table in doctree.findall(nodes.table):
+        if next(table.findall(nodes.entry)).astext() == "word":
+            table["classes"].append("words")
 
 
 def offer_for_download(app, doctree):

@@ -56,6 +56,8 @@ def tell(app, config):
     options = config.html_theme_options
     config.version = config.release = version()
     config.html_baseurl = published_at(options["repository_url"])
+    link = f"[the repository]({options['repository_url']})"
+    config.myst_substitutions = {**config.myst_substitutions, "repository": link}
     options["extra_footer"] = f'<p class="edition">{told()}</p>'
 
 

@@ -19,6 +19,8 @@ WIDTHS = 360, 768, 1280
 HEAVIEST = 1_500_000  # bytes of a page at first load: itself, its pictures, styles and scripts, uncompressed
 WEIGHT = """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
   .reduce((sum, one) => sum + one.transferSize, 0)"""
+STACKED = """[...document.querySelectorAll("table.words, table.figures")]
+  .map((table) => table.getBoundingClientRect().right).filter((right) => right > innerWidth)"""
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -54,6 +56,8 @@ def test_a_page_is_light_fits_every_width_and_asks_nobody_else(visitor, site, na
         page.set_viewport_size({"width": width, "height": 800})
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"at {width} pixels the page is {wide} wide"
+        if width == WIDTHS[0]:
+            assert page.evaluate(STACKED) == [], "tables of words and of chapters stack their columns"
     page.goto((HTML / name).as_uri())
     assert page.locator("h1:visible").count() == 1
 
