@@ -24,7 +24,9 @@ HTML = ROOT / "_build/html"
 DOCUMENT = ROOT / "_build/print.html"
 PDF = ROOT / "_build/sagemaker-from-code.pdf"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-UNPRINTED = ".printed, .headerlink, .copybtn, script, .open-in, a:has(> .only-dark), .only-dark, .prev-next-footer, .tocnotice"
+UNPRINTED = (
+    ".printed, .headerlink, .copybtn, script, .open-in, a:has(> .only-dark), .only-dark, .prev-next-footer, .tocnotice"
+)
 FRONT = HTML / "book/index.html"
 OFFER = re.compile(r"<!-- the PDF is offered here -->|<p class=\"printed\">.*?</p>")
 FOOT = '<p style="width: 100%; text-align: center; font: 8pt sans-serif"><span class="pageNumber"></span></p>'
