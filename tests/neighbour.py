@@ -19,7 +19,7 @@ with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as far
     far.sendall(sys.stdin.buffer.read())
     if leaves == "stays":
         try:
-            print(far.recv(4096).decode(errors="replace"))
+            print(far.recv(4096).decode(errors="replace"), end="")  # "" if the far side hangs up in peace
         except ConnectionError:
             pass
 """

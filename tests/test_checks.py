@@ -12,6 +12,8 @@ from endpoints import XGBOOST, Endpoints, xgboost_archive
 from helpers import checks, clicks, clock, flights
 from things import endpoint, finished_job, finished_processing_job, finished_tuning_job
 
+pytestmark = pytest.mark.slow  # an account for each attempt
+
 
 @pytest.fixture
 def says(course, capsys):
@@ -154,7 +156,6 @@ def test_a_second_server_that_is_not_as_asked(course, wrong, made, words):
     wrong(checks.second_server, words)
 
 
-@pytest.mark.slow
 def test_a_server_is_made_opened_and_stopped_by_hand(course, nothing, wrong, right, until):
     nothing(checks.second_server, "there is no notebook instance me-second. ")
     nothing(checks.opened_server, "you have no notebook instance. ")
@@ -178,7 +179,6 @@ def test_a_server_is_made_opened_and_stopped_by_hand(course, nothing, wrong, rig
     right(checks.stopped_by_button, "me-second was stopped from the console")
 
 
-@pytest.mark.slow
 def test_the_server_of_somebody_else_is_not_asked_about(course, nothing):
     server(course, "ada-server", Tags=[{"Key": "learner", "Value": "ada"}])
     settled("in_service", "ada-server")
@@ -302,7 +302,6 @@ def test_an_alarm_on_the_charges(course, nothing, right):
     right(checks.charges_alarm, "me-charges tells a topic")
 
 
-@pytest.mark.slow
 def test_a_forgotten_endpoint(course, account, nothing, wrong, right):
     nothing(checks.forgotten_endpoint, "no endpoint me-left-on was created. ")
     endpoint(course, account, "me-left-on")
@@ -322,7 +321,6 @@ def test_a_forgotten_endpoint(course, account, nothing, wrong, right):
     right(checks.forgotten_endpoint, "me-daily-1 has seen a day of USD 2.9 and has somebody to tell, and me-left-on is")
 
 
-@pytest.mark.slow
 def test_an_endpoint_of_before_is_not_taken_for_the_forgotten_one(course, account, wrong):
     endpoint(course, account, "me-other")
     daily(course)
@@ -501,7 +499,6 @@ def standing(course, account):
     return standing
 
 
-@pytest.mark.slow
 def test_two_variants_share_one_to_nine(standing, nothing, wrong, right):
     nothing(checks.two_variants, "none of your endpoints is in service. ")
     standing("me-half", small=1, tuned=1)
@@ -510,7 +507,6 @@ def test_two_variants_share_one_to_nine(standing, nothing, wrong, right):
     right(checks.two_variants, "me-flights sends 10% to small and 90% to tuned")
 
 
-@pytest.mark.slow
 def test_what_can_come_back_is_not_paid_for(course, account, nothing, wrong, right):
     nothing(checks.stopped_paying, "no endpoint stands; there are 0 configurations and 0 models. ")
     endpoint(course, account, "me-flights")
@@ -546,7 +542,6 @@ def test_the_list_of_august(course, nothing, wrong, right):
     right(checks.august_list, "a chance for each of the 9776 flights of August")
 
 
-@pytest.mark.slow
 def test_half_the_memory(course, account, nothing, wrong, right):
     nothing(checks.half_the_memory, "there is no endpoint me-sleeper. ")
     endpoint(course, account, "me-sleeper")
