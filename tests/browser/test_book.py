@@ -2,7 +2,7 @@
 
 import runpy
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,10 +24,15 @@ STACKED = """[...document.querySelectorAll("table.words, table.figures")]
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """A server that does not print each request."""
+    """A server that prints no request, and minds no browser that has left before the answer."""
 
     def log_message(self, *_):
         """Say nothing."""
+
+    def copyfile(self, *files):
+        """Send a file."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            super().copyfile(*files)
 
 
 @contextmanager
