@@ -4,18 +4,9 @@ export UV_PYTHON_DOWNLOADS := never
 V   := .venv
 BIN := $(V)/bin
 
-# PY=python3.12 chooses a Python; without it, the first one that fits
-FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-PY   ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && exit; done; echo python3)
-
-# An environment made by another Python than the one asked for is made anew
-ifneq ($(origin PY),file)
-WHICH := -c 'import sys; print(sys.base_prefix, *sys.version_info[:2])'
-ifneq ($(shell $(PY) $(WHICH) 2>/dev/null),$(shell $(BIN)/python $(WHICH) 2>/dev/null))
-CLEAR := --clear
-.PHONY: $(V)/.packages
-endif
-endif
+# PY=python3.12 asks for a Python: an environment that another one has made is made anew
+PY    ?= python3
+ASKED := $(if $(filter-out file,$(origin PY)),--with-this-python)
 
 RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 # Two at a time: files of tests, and notebooks (tests/conftest.py)
@@ -27,24 +18,10 @@ NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
 
-setup: $(V)/.ready ## Make the environment in .venv, once (PY=python3.12 chooses a Python)
+setup: ## Make the environment in .venv, once (PY=python3.12 chooses a Python)
+	@$(PY) helpers/environment.py $(ASKED) $(V)
 
-$(V)/.packages: requirements.lock requirements-uv.lock
-	@$(PY) -c '$(FITS)' 2>/dev/null || { found=$$($(PY) -V 2>&1) || found='not to be found'; \
-	  echo "This course needs Python 3.11, 3.12 or 3.13; $(PY) is $$found. Name one that you have: make PY=python3.12 ..." >&2; exit 1; }
-	$(PY) -m venv $(CLEAR) $(V)
-	@{ $(BIN)/python -m pip install -q --require-hashes -r requirements-uv.lock \
-	    && $(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.lock requirements-uv.lock; } \
-	  || { echo 'uv cannot install here; pip does it instead, which takes some minutes.'; \
-	    $(BIN)/python -m pip install -q --require-hashes -r requirements.lock; }
-	@# Compiled here, because at the first import Python 3.12 and newer would warn of the SDK's docstrings in a learner's cell
-	@$(BIN)/python -W ignore -m compileall -q $(V)/lib/python3*/site-packages/sagemaker $(V)/lib/python3*/site-packages/smdebug_rulesconfig
-	@touch $@
-
-$(V)/.ready: $(V)/.packages pyproject.toml
-	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m ipykernel install --sys-prefix --name sagemaker-course --display-name 'SageMaker course' >/dev/null
-	@touch $@
+$(V)/.ready: setup ;
 
 lab: setup ## Learn: the local account and JupyterLab on the first chapter (PORT=8890 NO_BROWSER=1)
 	@$(BIN)/course lab $(if $(PORT),--port $(PORT)) $(if $(NO_BROWSER),--no-browser)

@@ -35,12 +35,13 @@ def lab(account, port=None, browser=True):
         signal.signal(ending, _interrupt)
     jupyter = None
     try:
-        with open(Path(account, "lab.log"), "wb") as log:
-            jupyter = subprocess.Popen(
-                _command(port), cwd=ROOT, env=_environment(token, account), stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-        _wait(jupyter, port, token, log.name)
+        with serving.room(account):
+            with open(Path(account, "lab.log"), "wb") as log:
+                jupyter = subprocess.Popen(
+                    _command(port), cwd=ROOT, env=_environment(token, account), stdin=subprocess.DEVNULL,
+                    stdout=log, stderr=log, start_new_session=True,
+                )  # fmt: skip
+            _wait(jupyter, port, token, log.name)
         print(
             f"The local account answers at {place['Url']}. Its console opens for one browser, once, at\n\n"
             f"    {console_link(account)}\n\nJupyterLab is open at\n\n    {url}\n\nCtrl-C stops both.",
@@ -103,6 +104,7 @@ def _wait(jupyter, port, token, log):
             return opener.open(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=5).close()
         except (URLError, OSError):
             time.sleep(0.1)
+    serving.fill(Path(log).parent)
     last = "\n".join(Path(log).read_text(errors="replace").splitlines()[-8:])
     raise serving.NotServed(f"JupyterLab did not start. The end of {log}:\n{last}")
 

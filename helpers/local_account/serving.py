@@ -1,5 +1,6 @@
 """The server of an account's folder: started, found and stopped."""
 
+import errno
 import fcntl
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from .account import REGION, ROLE_ARN
@@ -30,10 +32,11 @@ def up(folder, port=None, region=REGION, idle=IDLE, enforce=None):
     `enforce` says whether calls are held against IAM's policies; None leaves it as it was in this account.
     """
     folder = Path(folder).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "starting", "w") as starting:
-        fcntl.flock(starting, fcntl.LOCK_EX)  # of two who start it at once, the second finds what the first started
-        return _up(folder, port, region, idle, enforce)
+    with room(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "starting", "w") as starting:
+            fcntl.flock(starting, fcntl.LOCK_EX)  # of two who start it at once, the second finds what the first started
+            return _up(folder, port, region, idle, enforce)
 
 
 def _up(folder, port, region, idle, enforce):
@@ -64,7 +67,26 @@ def _up(folder, port, region, idle, enforce):
         raise NotServed(
             f"Port {wanted} is taken by another program. Choose another with --port, or leave it out for a free one."
         )
+    fill(folder)
     raise NotServed(f"The account in {folder} did not start. {folder / 'server.log'} says:\n{said}")
+
+
+@contextmanager
+def room(folder):
+    """Say in a sentence that the disk of an account is full, if that is what stops what is done there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NotServed(f"No space is left for the account in {folder}. Make room there, and try again.") from error
+
+
+def fill(folder):
+    """Write a megabyte into a folder and take it away again, which is an error where there is no room."""
+    with tempfile.TemporaryFile(dir=folder) as large:
+        large.write(bytes(2**20))
+        large.flush()
 
 
 def find(folder):
