@@ -13,7 +13,7 @@ RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 SHARED  := -n 2
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test trust browser course book pdf pictures exercises outputs lock check bench pages clean habits links
+.PHONY: help setup lab test trust browser course book pdf pictures exercises outputs lock check bench first pages clean habits links
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -77,6 +77,9 @@ check: setup ## Lint, types, and whether what is derived still agrees with its s
 
 bench: setup ## Measure the local account on this machine
 	@$(BIN)/python tests/bench.py
+
+first: $(V)/.browser ## Go from a clone to the first finished training job, by uv and by pip alone, and count steps and seconds
+	@$(BIN)/python tests/bench_first.py
 
 pages: $(V)/.browser book ## Measure the book: what its pages weigh, how soon they are painted, how long it is built
 	@$(BIN)/python tests/bench_pages.py
