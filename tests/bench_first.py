@@ -39,7 +39,7 @@ STEPS = {  # what somebody types or clicks, and what is waited for
 def main():
     """Go all ways and print a table."""
     print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(f"before: {os.getloadavg()[0]:.1f} programs at work; with more than one the seconds are not the course's own\n")
+    print(f"before: {os.getloadavg()[0]:.1f} programs at work; with more than one the seconds are not our own\n")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(), args=FLAGS)
         for way, (kept, settings) in WAYS.items():
