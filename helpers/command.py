@@ -17,8 +17,12 @@ ACCOUNT = ROOT / ".account"  # the account of this clone
 def main(arguments=None):
     """Run the command and return its exit status."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not (options.run is clock and options.step is None):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
+        if rest:
+            options.step = " ".join(rest)  # a step backwards, such as -2d, which the clock refuses in its own words
         return options.run(options) or 0
     except (serving.NotServed, Refused) as error:
         print(f"course: {error}", file=sys.stderr)

@@ -186,5 +186,9 @@ def test_the_command_tells_the_time_and_moves_it(shared_account, capsys):
     assert " UTC, " in capsys.readouterr().out
     assert main(["clock", "+1w", "--folder", str(shared_account.folder)]) == 0
     assert "UTC, 7 days" in capsys.readouterr().out
-    assert main(["clock", "8h", "--folder", str(shared_account.folder)]) == 1
-    assert "not '8h'" in capsys.readouterr().err
+    for step in ("8h", "-2d"):
+        assert main(["clock", step, "--folder", str(shared_account.folder)]) == 1
+        assert f"such as +90m, +8h, +3d or +1w, not '{step}'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["clock", "+1w", "--fast"])
+    assert "unrecognized arguments: --fast" in capsys.readouterr().err

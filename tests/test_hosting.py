@@ -194,6 +194,11 @@ def test_variants_share_the_requests_by_their_weights(shared):
         shared.sagemaker.update_endpoint_weights_and_capacities(
             EndpointName="colours", DesiredWeightsAndCapacities=[{"VariantName": "green", "DesiredWeight": 1}]
         )
+    twice = [{"VariantName": "red", "DesiredWeight": 1}, {"VariantName": "red", "DesiredWeight": 0}]
+    with pytest.raises(ClientError, match="The names of the production variants must be unique"):
+        shared.sagemaker.update_endpoint_weights_and_capacities(
+            EndpointName="colours", DesiredWeightsAndCapacities=twice
+        )
 
 
 def test_an_update_loses_no_request(shared):

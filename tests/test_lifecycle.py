@@ -137,6 +137,14 @@ def test_tags_are_added_replaced_listed_and_removed(sagemaker, kind):
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "chapter", "Value": "6"}]
 
 
+def test_keys_of_tags_that_belong_to_aws_are_refused(sagemaker):
+    arn = create(sagemaker, MADE[0], "bare")
+    tags = [{"Key": "learner", "Value": "me"}, {"Key": "aws:created-by", "Value": "me"}]
+    with pytest.raises(ClientError, match="begin with aws: are reserved for AWS, so aws:created-by is not taken"):
+        sagemaker.add_tags(ResourceArn=arn, Tags=tags)
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == []
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_every_kind_can_be_listed(sagemaker, kind):
     listed = call(sagemaker, kind.listing, MaxResults=1)

@@ -145,6 +145,11 @@ def _of_arn(arn):
 
 
 def _tagged(tags, added):
+    for tag in added:
+        if tag["Key"].lower().startswith("aws:"):
+            raise ValidationException(
+                f"Tag keys that begin with aws: are reserved for AWS, so {tag['Key']} is not taken."
+            )
     merged = {tag["Key"]: tag for tag in [*tags, *added]}
     if len(merged) > 50:
         raise ValidationException(f"A resource has at most 50 tags; this would make {len(merged)}.")

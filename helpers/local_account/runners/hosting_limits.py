@@ -225,6 +225,8 @@ def check_update(account, record, config, request):
 def check_weights(record, desired):
     """Raise if UpdateEndpointWeightsAndCapacities asks for what cannot be had."""
     known = {variant["VariantName"]: variant for variant in record["_Config"]["ProductionVariants"]}
+    if len({wanted["VariantName"] for wanted in desired}) < len(desired):
+        raise ValidationException("The names of the production variants must be unique.")
     for wanted in desired:
         name = wanted["VariantName"]
         if name not in known:
