@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 
 HOST_HEADER = "X-Course-Host"  # the host that the client meant, for its signature and for buckets named in a host
 # Over plain HTTP, botocore signs the hash of all that it uploads, and both sides compute it. Over HTTPS, as to AWS, it
-# does not, and leaves the body to its checksum. With this setting uploads to the account have the form of those to AWS.
+# does not, and leaves the body to a checksum, for what is lost on the way. On one computer nothing is lost, so the
+# settings of this file leave out both, unless a program asks for a checksum.
 CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "aws_config")
 FORGOTTEN = ("AWS_", "BOTO_", "SAGEMAKER_ROLE")  # variables that could lead a client, or the SDK, to a real account
 
