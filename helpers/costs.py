@@ -59,6 +59,19 @@ def usage(course):
     return [*_processing(course), *_training(course), *_transform(course), *_standing(course), *_ended(course)]
 
 
+def of_training(course, job):
+    """Return what a training job has used until now, by its record."""
+    machines = job["ResourceConfig"]
+    seconds = job.get("BillableTimeInSeconds")  # of one instance
+    if seconds is None:  # it runs still, or it never started
+        start = job.get("TrainingStartTime")
+        seconds = (_now(course) - start).total_seconds() if start and "TrainingEndTime" not in job else 0
+    return Usage(
+        f"training job {job['TrainingJobName']}", "training", machines["InstanceType"], machines["InstanceCount"],
+        seconds, course.region, job.get("EnableManagedSpotTraining", False),
+    )  # fmt: skip
+
+
 def total(used):
     """Return the USD of a list of usage, and whether every rate is known."""
     return sum(u.usd or 0 for u in used), all(u.usd is not None for u in used)
@@ -127,16 +140,7 @@ def _transform(course):
 
 
 def _training(course):
-    for job in belongings.jobs(course, since=course.began):
-        machines = job["ResourceConfig"]
-        seconds = job.get("BillableTimeInSeconds")  # of one instance
-        if seconds is None:  # it runs still, or it never started
-            start = job.get("TrainingStartTime")
-            seconds = (_now(course) - start).total_seconds() if start and "TrainingEndTime" not in job else 0
-        yield Usage(
-            f"training job {job['TrainingJobName']}", "training", machines["InstanceType"], machines["InstanceCount"],
-            seconds, course.region, job.get("EnableManagedSpotTraining", False),
-        )  # fmt: skip
+    return [of_training(course, job) for job in belongings.jobs(course, since=course.began)]
 
 
 def _standing(course):
