@@ -19,7 +19,6 @@ from pages import CHAPTERS
 MEDIAN, NINETIETH, LONGEST = 5, 12, 15  # lines of a code cell, at most
 VARYING = 0.05  # share of the course's cells whose output may vary, at most
 SLOWEST, COURSE = 60, 360  # seconds that a chapter, and the whole course, may take
-SLOWER = {"08-tuning": 75}  # twenty-four trainings, each of some seconds of a core: not within the 60 on two cores
 READ = 200  # words of prose that one reads in a minute
 CELL = 20  # seconds to run a cell, and to read its code and its output
 EXERCISE = 5  # minutes
@@ -144,7 +143,7 @@ def broken(one):
     if one.seconds is None:  # of a notebook of solutions they are not recorded
         if not one.chapter.endswith("-solution"):
             yield f"{one.chapter}: its seconds are not in {RUNS.name}, where `course run --record` notes them"
-    elif one.seconds > SLOWER.get(one.chapter, SLOWEST):
+    elif one.seconds > SLOWEST:
         yield f"{one.chapter}: takes {one.seconds} seconds"
 
 

@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+import habits
 from helpers import chapters, checks, exercises
 from helpers.command import main
 from stored_outputs import differences
@@ -49,6 +50,13 @@ def test_the_notebook_to_fill_in_gives_nothing_away(solution):
 
 def test_each_chapter_has_its_solutions():
     assert [path.name[:2] for path in SOLUTIONS] == [path.name[:2] for path in chapters.found()]
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_the_minutes_are_reckoned_as_those_of_chapters(path):
+    minutes, book = habits.measured(path).minutes, nbformat.read(path, as_version=4)
+    assert book.metadata.course.minutes == minutes
+    assert f"| **Time** | about {minutes} minutes" in book.cells[0].source
 
 
 def test_each_check_is_of_one_exercise():
