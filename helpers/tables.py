@@ -24,10 +24,14 @@ class Table:
     __repr__ = __str__
 
     def _repr_html_(self):
-        right = [' style="text-align: right"' if self._is_number(at) else "" for at in range(len(self.columns))]
+        # In words, too: JupyterLab would put every cell to the right
+        sides = ["right" if self._is_number(at) else "left" for at in range(len(self.columns))]
 
         def line(tag, cells):
-            written = [f"<{tag}{at}>{escape(str(cell))}</{tag}>" for at, cell in zip(right, cells, strict=True)]
+            written = [
+                f'<{tag} style="text-align: {side}">{escape(str(cell))}</{tag}>'
+                for side, cell in zip(sides, cells, strict=True)
+            ]
             return f"<tr>{''.join(written)}</tr>"
 
         head = f"<p><strong>{escape(self.title)}</strong></p>" if self.title else ""

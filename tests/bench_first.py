@@ -99,12 +99,15 @@ def timed(took, step):
 
 
 def wait_for_a_job(account):
-    """Wait until a training job of the account is Completed."""
+    """Wait until a training job of the account is Completed, ten minutes at most."""
     variables = serving.variables(account)
     names = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
     keys = {name.lower(): value for name, value in variables.items() if name in names}
     sagemaker = boto3.client("sagemaker", region_name="us-east-1", endpoint_url=variables["AWS_ENDPOINT_URL"], **keys)
+    until = time.monotonic() + 600
     while not sagemaker.list_training_jobs(StatusEquals="Completed")["TrainingJobSummaries"]:
+        if time.monotonic() > until:
+            sys.exit(f"No training job of {account} is Completed after ten minutes. Its lab.log may say why.")
         time.sleep(0.1)
 
 
