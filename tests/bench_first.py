@@ -8,6 +8,7 @@ import os
 import platform
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
