@@ -20,6 +20,7 @@ from botocore.config import Config
 import workshop
 from conftest import Served
 from helpers.local_account import connection, serving
+from helpers.local_account.client import DIRECT
 
 ROOT = Path(__file__).parents[1]
 ROLE = serving.ROLE_ARN
@@ -226,21 +227,33 @@ def transfer(account, folder):
     s3, server = boto3.Session().client("s3"), psutil.Process(account.pid)
     large = folder / "large"
     large.write_bytes(os.urandom(MEGABYTES * 1024 * 1024))
-    before, up, down, copy = server.memory_info().rss, [], [], []
+    before, up, down, bare, copy = server.memory_info().rss, [], [], [], []
     for _ in range(9):
         copy.append(seconds(lambda: subprocess.run(["cp", large, folder / "copy"], check=True)))
         up.append(seconds(lambda: s3.upload_file(str(large), "bench", "large")))
         down.append(seconds(lambda: s3.download_file("bench", "large", str(folder / "back"))))
         assert (folder / "back").read_bytes() == large.read_bytes()
+        link = s3.generate_presigned_url("get_object", Params={"Bucket": "bench", "Key": "large"})
+        bare.append(seconds(lambda link=link: read(link)))
         s3.delete_object(Bucket="bench", Key="large")
     cp = statistics.median(copy)
     for what, took in (("upload", up), ("download", down)):
         middle = statistics.median(took)
         row(f"{what} of {MEGABYTES} MB ({middle:.2f} s) to `cp` ({cp:.2f} s)", f"{middle / cp:.1f} x", "within 3 x")
         row(f"{what}: the best of {len(took)} times", f"{min(took):.2f} s")
+    middle = statistics.median(bare)
+    row(f"download without boto3, kept nowhere ({middle:.2f} s), to `cp`", f"{middle / cp:.1f} x")
     grown = (server.memory_info().rss - before) / 1024**2
     row("the server's memory after all these transfers", f"{grown:+.0f} MB", "bounded")
     shutil.rmtree(folder / "copy", ignore_errors=True)
+
+
+def read(link):
+    """Read what a link leads to, and keep nothing of it."""
+    piece = bytearray(1024 * 1024)
+    with DIRECT.open(link) as answer:
+        while answer.readinto(piece):
+            pass
 
 
 def seconds(call):
