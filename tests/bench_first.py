@@ -84,7 +84,7 @@ def walked(browser, place, settings):
             page.get_by_text(IDLE).wait_for()
         with timed(took, "run"):
             chosen(page, "Run", "Run All Cells")
-            wait_for_a_job(clone / ".account")
+            wait_for_a_job(page, clone / ".account")
         return took, page.get_by_role("dialog").count()
     finally:
         os.killpg(lab.pid, signal.SIGINT)  # Ctrl-C
@@ -99,7 +99,7 @@ def timed(took, step):
     took[step] = time.perf_counter() - began
 
 
-def wait_for_a_job(account):
+def wait_for_a_job(page, account):
     """Wait until a training job of the account is Completed, ten minutes at most."""
     variables = serving.variables(account)
     names = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
@@ -109,7 +109,7 @@ def wait_for_a_job(account):
     while not sagemaker.list_training_jobs(StatusEquals="Completed")["TrainingJobSummaries"]:
         if time.monotonic() > until:
             sys.exit(f"No training job of {account} is Completed after ten minutes. Its lab.log may say why.")
-        time.sleep(0.1)
+        page.wait_for_timeout(100)  # and not time.sleep, in which nobody would read what the browser reports
 
 
 if __name__ == "__main__":
