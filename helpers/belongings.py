@@ -8,6 +8,8 @@ from weakref import WeakKeyDictionary
 import boto3
 from botocore.exceptions import ClientError
 
+ENDED = ("Completed", "Failed", "Stopped")  # the statuses of a job that is over
+
 
 @dataclass(frozen=True)
 class Kind:

@@ -10,10 +10,10 @@ import time
 
 import boto3
 
+from .belongings import ENDED
 from .local_account.client import Refused, ask
 
 LOOK = 0.2  # seconds between two looks at a job
-ENDED = ("Completed", "Failed", "Stopped")
 
 
 class CannotInterrupt(Exception):

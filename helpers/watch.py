@@ -13,9 +13,9 @@ from IPython import get_ipython
 from IPython.display import display
 
 from . import belongings, clock, costs
+from .belongings import ENDED
 
 STAGES = ("Starting", "Downloading", "Training", "Uploading", "Completed")
-ENDED = ("Completed", "Failed", "Stopped")
 LOOK = 0.5  # seconds between two looks
 
 
