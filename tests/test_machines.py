@@ -318,6 +318,19 @@ def test_a_folder_that_is_named_like_a_root_is_kept_unless_this_account_made_it(
     assert (other / machines.OWNER).exists() and list(records.iterdir()) == []
 
 
+@pytest.mark.parametrize("signed", [None, ""])
+def test_a_root_that_its_account_had_no_time_to_sign_is_removed(tmp_path, signed):
+    root, records = tmp_path / "sm-1", tmp_path / "account" / "machines"
+    root.mkdir()
+    if signed is not None:
+        (root / machines.OWNER).write_text(signed)
+    records.mkdir(parents=True)
+    (records / "sm-1").write_text(str(root))
+    (tmp_path / "account/sm-2.draft").touch()  # and a machine that it had only begun to record
+    machines.sweep(SimpleNamespace(folder=tmp_path / "account"))
+    assert not root.exists() and [path.name for path in tmp_path.rglob("*")] == ["account", "machines"]
+
+
 def test_removing_a_root_leaves_alone_what_its_links_lead_to(machine, tmp_path):
     tmp_path.chmod(0o755)
     (machine.path("/opt/ml") / "link").symlink_to(tmp_path)

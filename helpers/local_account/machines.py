@@ -281,9 +281,10 @@ def sweep(account):
                     _locked(lock, seconds=10)
                 _remove(root)
             else:
-                with contextlib.suppress(OSError):
-                    root.rmdir()  # the account died before it had written its name there, and the root is empty
+                _remove_unsigned(root)
         record.unlink()
+    for draft in account.folder.glob(f"{PREFIX}*.draft"):
+        draft.unlink()
 
 
 def make_python(prefix, facts):
@@ -362,6 +363,14 @@ def _owner(root):
     with contextlib.suppress(OSError):
         return (root / OWNER).read_text()
     return None
+
+
+def _remove_unsigned(root):
+    """Remove a root whose account died before it had written its name there; one with anything in it is kept."""
+    with contextlib.suppress(OSError):
+        if _owner(root) == "":
+            (root / OWNER).unlink()
+        root.rmdir()
 
 
 def _remove(root):
