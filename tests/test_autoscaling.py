@@ -1,13 +1,14 @@
 """Scaling: requests that were really made decide how many instances an endpoint has, by the account's time."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
 
 from endpoints import Endpoints, variant
 from helpers.clock import move
+from helpers.local_account.client import ask
 
 WHERE = {"ServiceNamespace": "sagemaker", "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
 PER_INSTANCE = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
@@ -40,11 +41,17 @@ class Target:
         )
 
     def ask(self, times, minutes=1):
-        """Ask so often in each of some minutes of the account's time."""
+        """Ask so often in each of some whole minutes of the account's time, of which the first has just begun."""
         for _ in range(minutes):
             for _ in range(times):
                 self.endpoints.ask(self.name)
-            self.forward(1)
+            self.begin_minute()
+
+    def begin_minute(self):
+        """Move on to the beginning of a minute: requests on both sides of it would be counted apart."""
+        variables = self.endpoints.served.environment
+        time = datetime.fromisoformat(ask(variables, "/clock")["Time"])
+        move(variables, timedelta(seconds=60 - time.second, microseconds=-time.microsecond))
 
     def forward(self, minutes):
         move(self.endpoints.served.environment, timedelta(minutes=minutes))
@@ -68,6 +75,7 @@ def test_many_requests_start_instances_and_few_stop_them(account):
     alarms = tide.track(10, ScaleOutCooldown=60, ScaleInCooldown=60)["Alarms"]
     beginning = "TargetTracking-endpoint/tide/variant/tide-Alarm"
     assert [alarm["AlarmName"].startswith(beginning) for alarm in alarms] == [True, True]
+    tide.begin_minute()
     tide.ask(19, minutes=2)
     assert tide.count() == 1  # not yet: three minutes above the target are needed
     tide.ask(19, minutes=1)
