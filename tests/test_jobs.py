@@ -393,23 +393,29 @@ def test_the_inference_toolkit_answers_with_200_and_400(trained, monkeypatch):
 @pytest.mark.slow
 def test_what_is_over_is_ended_and_nothing_else(course, account, capsys):
     stop, sagemaker, now = program("stop_what_is_over"), boto3.client("sagemaker"), datetime.now(UTC)
-    for name in ("me-over", "me-wanted", "me-untold"):
+    for name in ("me-over", "me-wanted", "me-untold", "me-lent"):
         endpoint(course, account, name)
     instance = {"NotebookInstanceName": "me-lab", "InstanceType": "ml.t3.medium", "RoleArn": course.role}
     arn = sagemaker.create_notebook_instance(**instance, Tags=course.tags)["NotebookInstanceArn"]
     sagemaker.get_waiter("notebook_instance_in_service").wait(NotebookInstanceName="me-lab")
     of_endpoint = arn.rpartition(":")[0] + ":endpoint/{}"
-    for thing, hours in ((of_endpoint.format("me-over"), -1), (of_endpoint.format("me-wanted"), 1), (arn, -1)):
+    over, wanted, lent = map(of_endpoint.format, ("me-over", "me-wanted", "me-lent"))
+    for thing, hours in ((over, -1), (wanted, 1), (lent, -1), (arn, -1)):
         until = (now + timedelta(hours=hours)).isoformat(timespec="minutes")
         sagemaker.add_tags(ResourceArn=thing, Tags=[{"Key": "until", "Value": until}])
-    stop.main()
+    sagemaker.add_tags(ResourceArn=lent, Tags=[{"Key": "learner", "Value": "you"}])
+    tags = {tag["Key"]: tag["Value"] for tag in course.tags}
+    stop.main(tags)
     assert capsys.readouterr().out == "endpoint me-over: deleted\nnotebook instance me-lab: stopped\n"
     sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="me-over")
     sagemaker.get_waiter("notebook_instance_stopped").wait(NotebookInstanceName="me-lab")
-    stop.main()
+    stop.main(tags)
     assert capsys.readouterr().out == "Nothing is over.\n"
-    stop.main(now + timedelta(hours=2))
+    stop.main(tags, now + timedelta(hours=2))
     assert capsys.readouterr().out == "endpoint me-wanted: deleted\n"
+    assert sagemaker.describe_endpoint(EndpointName="me-lent")["EndpointStatus"] == "InService"
+    with pytest.raises(SystemExit, match="Whose things"):
+        stop.main({})
 
 
 # serve_list.py
