@@ -15,6 +15,13 @@ def outputs(notebook, kind):
     return [output for output in every if kind in (output.output_type, output.get("name"))]
 
 
+def checks(notebook):
+    """Return what the exercises' checks say of a learner who has read on, and done none of them in any chapter."""
+    said = ["".join(output.text for output in cell.outputs) for cell in notebook.cells if cell.id.startswith("check-")]
+    assert said
+    return said
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_runs_after_those_before_it(visitor, lab, picture, name):
@@ -27,6 +34,7 @@ def test_a_chapter_runs_after_those_before_it(visitor, lab, picture, name):
     assert page.get_by_role("dialog").count() == 0
     assert outputs(notebook, "error") == []
     assert outputs(notebook, "stderr") == []
+    assert [text for text in checks(notebook) if not text.startswith("Not yet: ")] == []
     proof = next(cell for cell in reversed(notebook.cells) if cell.source == "cleanup.left(course)")
     assert proof.outputs[0].data["text/plain"] == "[]"
     chosen(page, "Kernel", "Shut Down Kernel")
