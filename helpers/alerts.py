@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import boto3
 from botocore.exceptions import ClientError
 
+from .belongings import NOT_ALLOWED
 from .prices import REGION as BILLING  # where AWS keeps its metrics on the bill, whatever the course's region is
-
-NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AuthorizationError")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def _budgets(course):
     for page in client.get_paginator("describe_budgets").paginate(AccountId=course.account_id):
         for budget in page.get("Budgets", []):
             arn = f"arn:aws:budgets::{course.account_id}:budget/{budget['BudgetName']}"
-            tags = client.list_tags_for_resource(ResourceARN=arn).get("ResourceTags", [])
+            tags = _tags(course, budget["BudgetName"], client.list_tags_for_resource, ResourceARN=arn)
             yield "budget", budget["BudgetName"], "", arn, tags
 
 
@@ -78,8 +77,8 @@ def _topics(course):
         client = boto3.client("sns", region_name=region)
         for page in client.get_paginator("list_topics").paginate():
             for arn in (topic["TopicArn"] for topic in page["Topics"]):
-                tags = client.list_tags_for_resource(ResourceArn=arn)["Tags"]
-                yield "topic", arn.rpartition(":")[2], region, arn, tags
+                name = arn.rpartition(":")[2]
+                yield "topic", name, region, arn, _tags(course, name, client.list_tags_for_resource, ResourceArn=arn)
 
 
 def _alarms(course):
@@ -87,5 +86,16 @@ def _alarms(course):
         client = boto3.client("cloudwatch", region_name=region)
         for page in client.get_paginator("describe_alarms").paginate():
             for alarm in page["MetricAlarms"]:
-                tags = client.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
-                yield "alarm", alarm["AlarmName"], region, alarm["AlarmArn"], tags
+                name, arn = alarm["AlarmName"], alarm["AlarmArn"]
+                yield "alarm", name, region, arn, _tags(course, name, client.list_tags_for_resource, ResourceARN=arn)
+
+
+def _tags(course, name, operation, **arn):
+    """Return the tags of a budget, a topic or an alarm, or those of somebody else's thing that we may not look at."""
+    try:
+        answer = operation(**arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NOT_ALLOWED or name.startswith(f"{course.learner}-"):
+            raise
+        return [{"Key": "learner", "Value": ""}]
+    return answer.get("ResourceTags", answer.get("Tags", []))

@@ -60,6 +60,7 @@ SCRIPTS = Kind(
 )
 REPOSITORY = Kind("code repository", "list_code_repositories", "CodeRepositorySummaryList", "CodeRepositoryName")
 NAMED = (ENDPOINT, CONFIG, MODEL, NOTEBOOK, SCRIPTS, REPOSITORY)  # they keep their name until they are deleted
+NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AuthorizationError")
 RUNNING = ("InProgress", "Stopping")  # the statuses of a job that is not over
 
 _clients: WeakKeyDictionary = WeakKeyDictionary()
@@ -104,7 +105,7 @@ def of(course, kind, **filters):
     """
     entries = listed(kind, SortBy="CreationTime", SortOrder="Ascending", **filters)
     with ThreadPoolExecutor(8) as several:
-        tags = list(several.map(_tags, [entry[kind.arn] for entry in entries]))
+        tags = list(several.map(lambda entry: _tags(course, entry[kind.arn]), entries))
     found = []
     for entry, tagged in zip(entries, tags, strict=True):
         ours = all(tagged.get(tag["Key"]) == tag["Value"] for tag in course.tags)
@@ -154,11 +155,14 @@ def _folders(course):
     return [f"{name}/" for name in sorted(names) if name.startswith(f"{course.learner}-")]
 
 
-def _tags(arn):
+def _tags(course, arn):
     try:
         pages = sagemaker().get_paginator("list_tags").paginate(ResourceArn=arn)
         return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+        code = error.response["Error"]["Code"]
+        if code in ("ValidationException", "ResourceNotFound"):
             return {"learner": ""}  # it went between the list and the question
+        if code in NOT_ALLOWED and not arn.rpartition("/")[2].startswith(f"{course.learner}-"):
+            return {"learner": ""}  # who may look at the tags of their own things only, has none of that name
         raise
