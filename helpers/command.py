@@ -153,6 +153,31 @@ def exercises(options):
         return 2
 
 
+def policy(options):
+    """Print the IAM policy that chapters need on AWS: the learner's, or that of the execution role (--of jobs)."""
+    import json
+
+    from .own_account.policies import document
+
+    chapters = [name[:2] for name in options.chapter]
+    made = document(options.of, chapters, options.account_id, options.region, options.learner, options.role)
+    print(json.dumps(made, indent=2))
+
+
+def preflight(options):
+    """Ask the AWS account of the usual settings whether the chapters can run there; nothing is changed."""
+    from .own_account import preflight
+    from .session import CannotBegin
+
+    chapters = [name[:2] for name in options.chapter]
+    try:
+        found = preflight.examine(options.learner, options.region, chapters, options.write)
+    except CannotBegin as error:
+        raise Refused(str(error)) from None
+    print(preflight.table(found))
+    return 0 if preflight.is_good(found) else 1
+
+
 def _folder(options):
     if options.folder:
         return Path(options.folder).resolve()
@@ -234,7 +259,26 @@ def _parser():
             command.add_argument(
                 "--record", action="store_true", help="note seconds and USD in book/runs.csv, which the book shows"
             )
+    for run in (policy, preflight):
+        _add_of_own_account(commands, run)
     return parser
+
+
+def _add_of_own_account(commands, run):
+    """Add a command that is about chapters on an AWS account of one's own."""
+    from .own_account import policies
+
+    command = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
+    command.set_defaults(run=run)
+    command.add_argument("chapter", nargs="*", metavar="CHAPTER", help="its number, 06 say (default: all)")
+    command.add_argument("--learner", default="me", help="the learner's name (default: %(default)s)")
+    command.add_argument("--region", default=serving.REGION, help="default: %(default)s")
+    if run is policy:
+        command.add_argument("--of", choices=policies.WHO, default="learner", help="default: %(default)s")
+        command.add_argument("--account-id", required=True, metavar="NUMBER", help="the AWS account's twelve digits")
+        command.add_argument("--role", default=policies.ROLE, help="the execution role's name (default: %(default)s)")
+    else:
+        command.add_argument("--write", action="store_true", help="put an object into the bucket, too, and delete it")
 
 
 if __name__ == "__main__":

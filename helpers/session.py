@@ -100,8 +100,8 @@ def begin(account="local", learner="me", region="us-east-1", keep=False):
 
     It may be called again, with the same arguments or with others: what is created afterwards means the new account.
     """
-    _check_arguments(account, learner, region, keep)
-    _check_versions()
+    check_arguments(account, learner, region, keep)
+    check_versions()
     noise.hush()
     schemas.check_once()
     course = _local(learner, region, keep) if account == "local" else _aws(learner, region, keep)
@@ -165,8 +165,8 @@ def _aws(learner, region, keep):
     variables["SAGEMAKER_ADMIN_CONFIG_OVERRIDE"] = str(serving.DEFAULTS)
     _own_environment.put_aside({*variables, "SAGEMAKER_ROLE_ARN"}, local=False)
     os.environ |= variables
-    caller = _caller()
-    os.environ["SAGEMAKER_ROLE_ARN"] = role = _role(caller["Arn"])
+    caller = identity()
+    os.environ["SAGEMAKER_ROLE_ARN"] = role = execution_role(caller["Arn"])
     now = parsedate_to_datetime(caller["ResponseMetadata"]["HTTPHeaders"]["date"])
     account_id = caller["Account"]
     return Course("aws", learner, region, keep, role, account_id, *_times(now, account_id, learner, region))
@@ -177,7 +177,8 @@ def _times(now, *where):
     return _began.setdefault(where, now), now - datetime.now(UTC)
 
 
-def _check_arguments(account, learner, region, keep):
+def check_arguments(account, learner, region, keep):
+    """Raise CannotBegin, with what would be right, if an argument of `begin` is wrong."""
     if account not in ("local", "aws"):
         raise CannotBegin(f'ACCOUNT must be "local" (nothing is billed) or "aws" (your own account), not {account!r}.')
     if not isinstance(learner, str) or not LEARNER.fullmatch(learner):
@@ -200,7 +201,8 @@ def _regions():
     return set().union(*served)
 
 
-def _check_versions():
+def check_versions():
+    """Raise CannotBegin if this Python does not have the versions that the course is written for."""
     wanted = dict(re.findall(r"^(sagemaker|boto3)==(\S+)", (ROOT / "requirements.in").read_text(), re.M))
     for package, version in wanted.items():
         try:
@@ -214,7 +216,7 @@ def _check_versions():
             )
 
 
-def _caller():
+def identity():
     """Return who the credentials belong to, which costs nothing, or say what is missing."""
     try:
         return boto3.client("sts").get_caller_identity()
@@ -233,7 +235,7 @@ def _caller():
         raise CannotBegin(f"AWS could not be asked whose credentials these are: {error}") from None
 
 
-def _role(caller):
+def execution_role(caller):
     """Return the ARN of the role for jobs and endpoints: the one that is named, or the one this machine works under."""
     if role := os.environ.get("SAGEMAKER_ROLE_ARN"):
         if not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+", role):

@@ -192,7 +192,7 @@ def test_the_role_of_a_notebook_instance_is_found(account, monkeypatch):
 
 def test_aws_without_a_role_is_refused(monkeypatch, clone):
     with pytest.raises(session.CannotBegin, match="Set the variable SAGEMAKER_ROLE_ARN"):
-        session._role("arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Admin_0123/ann")
+        session.execution_role("arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Admin_0123/ann")
 
 
 @pytest.mark.parametrize(("what", "name"), [("flights-tree", "me-flights-tree"), ("Tree2", "me-Tree2")])

@@ -1,0 +1,99 @@
+"""What the chapters must be allowed to do on AWS, as IAM policies that allow nothing else.
+
+    >>> document("learner", ["06"], "123456789012")["Statement"][0]["Action"][:2]
+    ['iam:GetRole', 'iam:SimulatePrincipalPolicy']
+
+There are two, as there are two who act: the learner, who runs the notebooks, and SageMaker, which runs jobs and
+endpoints under the execution role. Both are made of permissions.csv, a row for each action of each chapter: recorded
+while the chapter and the solutions of its exercises ran, or named by AWS where the local account has nothing to record.
+"""
+
+import csv
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+from ..local_account.errors import Refused
+
+TABLE = Path(__file__).with_name("permissions.csv")
+WHO = ("learner", "jobs")
+ALL = "all"  # stands in the column `chapter` of what every chapter with jobs needs
+ROLE = "SageMakerCourseJobs"
+LONGEST = 6144  # characters without blanks that a managed policy may have (IAM and STS quotas)
+
+
+def document(who, chapters=(), account="*", region="us-east-1", learner="me", role=ROLE):
+    """Return the policy of a learner, or of the execution role ("jobs"), for some chapters ("06") or for all.
+
+    `account` has twelve digits, `role` is the name of the execution role. Raises Refused for what AWS would refuse.
+    """
+    _check(who, account, region, learner, role)
+    filled, allowed = places(account, region, learner, role), {}
+    for row in permissions(who, chapters):
+        allowed.setdefault(_statement_of(row), []).append((row["action"], row["resource"].format(**filled)))
+    return {"Version": "2012-10-17", "Statement": [_statement(sid, allowed[sid]) for sid in sorted(allowed)]}
+
+
+def places(account, region, learner, role):
+    """Return what stands in the places of the table's resources."""
+    return {"region": region, "account": account, "learner": learner, "role": f"arn:aws:iam::{account}:role/{role}"}
+
+
+def permissions(who, chapters=()):
+    """Return the rows of permissions.csv for one of the two, of some chapters ("06") or of all."""
+    known = sorted({row["chapter"] for row in table()} - {ALL})
+    for chapter in chapters:
+        if chapter not in known:
+            raise Refused(f"There is no chapter {chapter!r}; there are {', '.join(known)}.")
+    wanted = {*(chapters or known)}
+    if not chapters or any(row["by"] == "jobs" for row in table() if row["chapter"] in wanted):
+        wanted.add(ALL)
+    return [row for row in table() if row["by"] == who and row["chapter"] in wanted]
+
+
+@cache
+def table():
+    """Return the rows of permissions.csv: chapter, by, action, resource, source."""
+    with TABLE.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def size(policy):
+    """Return the characters of a policy as IAM counts them, without blanks."""
+    return len(re.sub(r"\s", "", json.dumps(policy)))
+
+
+def _statement_of(row):
+    """Return the name of the statement that a permission belongs to."""
+    service = row["action"].partition(":")[0].replace("-", " ").title().replace(" ", "")
+    if row["action"] == "iam:PassRole":
+        return "PassRole"
+    return "WithoutResource" if row["resource"] == "*" else service
+
+
+def _statement(sid, pairs):
+    statement = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": sorted({action for action, _ in pairs}),
+        "Resource": sorted({resource for _, resource in pairs}),
+    }
+    if sid == "PassRole":
+        statement["Condition"] = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    return statement
+
+
+def _check(who, account, region, learner, role):
+    from ..session import LEARNER  # which brings boto3, and this module stands behind every `course --help`
+
+    if who not in WHO:
+        raise Refused(f"A policy is of the learner or of the jobs, not of {who!r}.")
+    if not re.fullmatch(r"\d{12}|\*", account):
+        raise Refused(f"The number of an AWS account has twelve digits, such as 123456789012, not {account!r}.")
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d|\*", region):
+        raise Refused(f"A region is named like us-east-1, not {region!r}.")
+    if not LEARNER.fullmatch(learner):
+        raise Refused(f"A learner's name has small letters and digits, 16 at most, such as me7, not {learner!r}.")
+    if not re.fullmatch(r"[\w+=,.@-]{1,64}", role):
+        raise Refused(f"The name of a role has letters, digits and +=,.@_- only, 64 at most, not {role!r}.")

@@ -1,0 +1,226 @@
+"""What a chapter must be allowed to do: recorded from its run on a local account that stands in for AWS.
+
+python tests/least_privilege.py [CHAPTER ...]    records them in datasets/aws/permissions.csv
+"""
+
+import csv
+import json
+import re
+import sys
+import tempfile
+from collections import Counter
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+
+import boto3
+
+from helpers import chapters
+from helpers.local_account import quotas, serving
+from helpers.own_account import policies, preflight
+
+STAND_IN = Path(__file__).with_name("stand_in")
+LEARNER, JOBS = "CourseLearner", "CourseJobs"  # the role of who runs a chapter, and that of jobs and endpoints
+COLUMNS = ("chapter", "by", "action", "resource", "source")
+JOBS_ASKED = ("CreateTrainingJob", "CreateProcessingJob", "CreateTransformJob", "CreateHyperParameterTuningJob")
+RECORDED = "recorded from its run"
+ACCOUNT = "000000000000"
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def trust(**principal):
+    """Return the trust policy of a role that one principal may assume."""
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+@contextmanager
+def stand_in(folder, learner=EVERYTHING, jobs=EVERYTHING, enforce=False, before=lambda client: None):
+    """Serve an account with the two roles, and yield the variables of somebody who has assumed the learner's.
+
+    `before(client)` is called with a maker of the administrator's clients, before the learner comes.
+    """
+    serving.up(folder, idle=900)
+    try:
+        own = serving.variables(folder)
+        client = clients(own)
+        iam, sts = client("iam"), client("sts")
+        whom = {LEARNER: trust(AWS=own["SAGEMAKER_ROLE_ARN"]), JOBS: trust(Service="sagemaker.amazonaws.com")}
+        arns = {}
+        for name, policy in ((LEARNER, learner), (JOBS, jobs)):
+            made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(whom[name]))
+            arns[name] = made["Role"]["Arn"]
+            iam.put_role_policy(RoleName=name, PolicyName="course", PolicyDocument=json.dumps(policy))
+        keys = sts.assume_role(RoleArn=arns[LEARNER], RoleSessionName="learner")["Credentials"]
+        administrator = own["SAGEMAKER_ROLE_ARN"].rpartition("/")[2]
+        iam.put_role_policy(RoleName=administrator, PolicyName="all", PolicyDocument=json.dumps(EVERYTHING))
+        if enforce:
+            serving.down(folder)
+            serving.up(folder, idle=900, enforce=True)
+            own = serving.variables(folder)
+        before(clients(own))
+        yield own | {
+            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": keys["SessionToken"],
+            "SAGEMAKER_ROLE_ARN": arns[JOBS],
+            "PYTHONPATH": str(STAND_IN),
+        }
+    finally:
+        serving.down(folder)
+
+
+def clients(variables):
+    """Return a maker of clients for who has these variables."""
+    keys = (variables[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
+    return partial(boto3.Session(*keys, "us-east-1").client, endpoint_url=variables["AWS_ENDPOINT_URL"])
+
+
+def run(notebook, folder, after=lambda client: None, **account):
+    """Run a notebook as on AWS; return what failed, or nothing, and the calls that were recorded.
+
+    `account` is what `stand_in` takes; `after(client)` is called like its `before`, when the notebook has run.
+    """
+    place = folder / "account"
+    with stand_in(place, **account) as variables, chapters.variables(variables | {"JUPYTER_PREFER_ENV_PATH": "1"}):
+        error = chapters._papermill(
+            notebook, folder / notebook.name, {"ACCOUNT": "aws"}, False, chapters.home(notebook)
+        )
+        after(clients(serving.variables(place)))
+    return error, [json.loads(line) for line in (place / "calls.jsonl").read_text().splitlines()]
+
+
+def permissions(calls, account):
+    """Return what the two were asked for in the calls: (by, action, resource), with places for what varies."""
+    by = {LEARNER: "learner", JOBS: "jobs"}
+    found = set()
+    for call in calls:
+        who = by.get(call["Who"].split("/")[1])
+        found |= {(who, action, place(resource, account)) for action, resource in call.get("Asked", ()) if who}
+    return sorted(found)
+
+
+def place(arn, account):
+    """Return an ARN as policies name it: with places for region, account and learner, and without an end that varies.
+
+    >>> place("arn:aws:sagemaker:us-east-1:000000000000:training-job/me-flights-20261129", "000000000000")
+    'arn:aws:sagemaker:{region}:{account}:training-job/{learner}-*'
+    """
+    if arn.endswith(f":role/{JOBS}"):
+        return "{role}"
+    arn = arn.replace(account, "{account}")
+    if not arn.endswith(":alarm:me-charges"):  # AWS measures charges in us-east-1, wherever one works
+        arn = arn.replace("us-east-1", "{region}")
+    arn = re.sub(r"([:/])me-.*", r"\1{learner}-*", arn)  # what carries the learner's name in front
+    arn = re.sub(r"(/course)/me/.*", r"\1/{learner}/*", arn)
+    return re.sub(r"(:log-group:[^:]+):.*", r"\1:*", arn)
+
+
+def machines(calls):
+    """Return how many machines the calls asked for at the same time at most, by (component, instance type)."""
+    most, configs, endpoints = Counter(), {}, {}
+    for call in calls:
+        operation, asked = call.get("Operation"), call.get("Parameters")
+        if "Error" in call or not asked:
+            continue
+        if operation == "CreateEndpointConfig":
+            configs[asked["EndpointConfigName"]] = Counter(
+                {("endpoint", one["InstanceType"]): one["InitialInstanceCount"] for one in asked["ProductionVariants"]
+                 if "InstanceType" in one}
+            )  # fmt: skip
+        elif operation in ("CreateEndpoint", "UpdateEndpoint"):
+            before, after = endpoints.get(asked["EndpointName"], Counter()), configs[asked["EndpointConfigName"]]
+            endpoints[asked["EndpointName"]] = before + after  # an update has both until it is over
+            most |= sum(endpoints.values(), Counter())
+            endpoints[asked["EndpointName"]] = after
+        elif operation == "DeleteEndpoint":
+            endpoints.pop(asked["EndpointName"], None)
+        elif operation == "CreateNotebookInstance":
+            most |= Counter({("notebook", asked["InstanceType"]): 1})
+        elif operation in JOBS_ASKED:
+            for component, types in quotas.WANTED[operation](None, None, asked).items():
+                most |= Counter({(component, type): count for type, count in types.items()})
+    return most
+
+
+def record(notebooks):
+    """Run notebooks and put what they need into the tables, in the place of what was recorded of their chapters."""
+    recorded, wanted = {}, {}
+    for notebook in notebooks:
+        with tempfile.TemporaryDirectory() as folder:
+            error, calls = run(notebook, Path(folder))
+        if error:
+            sys.exit(f"{notebook.stem} failed, and the table stays as it is.\n{error}")
+        recorded.setdefault(notebook.stem[:2], set()).update(permissions(calls, ACCOUNT))
+        chapter = wanted.setdefault(notebook.stem[:2], Counter())
+        chapter |= machines(calls)
+        print(f"{notebook.stem}: {len(calls)} calls", flush=True)
+    rows = [row for row in policies.table() if row["source"] != RECORDED or row["chapter"] not in recorded]
+    for chapter, found in recorded.items():
+        rows += [dict(zip(COLUMNS, (chapter, *one, RECORDED), strict=True)) for one in found]
+    write(policies.TABLE, COLUMNS, rows)
+    rows = [row for row in preflight.machines() if row["chapter"] not in recorded]
+    for chapter, found in wanted.items():
+        rows += [
+            {"chapter": chapter, "component": component, "instance_type": type, "count": count}
+            for (component, type), count in found.items()
+        ]
+    write(preflight.MACHINES, ("chapter", "component", "instance_type", "count"), rows)
+
+
+def write(path, columns, rows):
+    """Write a table, sorted."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(rows, key=lambda row: [str(row[column]) for column in columns]))
+
+
+def without(policy, action):
+    """Return a policy that lacks an action."""
+    statements = [
+        {**statement, "Action": [each for each in statement["Action"] if each != action]}
+        for statement in policy["Statement"]
+    ]
+    return {**policy, "Statement": [statement for statement in statements if statement["Action"]]}
+
+
+def prove(notebooks):
+    """Run chapters without each action that only they, or they before others, need; print what then happened."""
+    tried = set()
+    for notebook in notebooks:
+        number = notebook.stem[:2]
+        exact = {who: policies.document(who, [number], ACCOUNT, role=JOBS) for who in policies.WHO}
+        for row in policies.permissions("learner", [number]) + policies.permissions("jobs", [number]):
+            who, action = row["by"], row["action"]
+            if (who, action) in tried or not of_chapter(row, notebook):
+                continue
+            tried.add((who, action))
+            with tempfile.TemporaryDirectory() as folder:
+                lacking = exact | {who: without(exact[who], action)}
+                error, _ = run(notebook, Path(folder), enforce=True, **lacking)
+            told = error.strip().splitlines()[-1][:150] if error else "RAN TO ITS END"
+            print(f"{number} {who:8} {action:48} {told}", flush=True)
+
+
+def of_chapter(row, notebook):
+    """Tell whether the chapter itself needs a permission, and not only a solution of its exercises."""
+    return (row["by"], row["action"]) in needed_by(notebook)
+
+
+@cache
+def needed_by(notebook):
+    """Return (by, action) of everything that a run of a notebook asks for, and of what AWS asks of its jobs."""
+    with tempfile.TemporaryDirectory() as folder:
+        _, calls = run(notebook, Path(folder))
+    asked = {(who, action) for who, action, _ in permissions(calls, ACCOUNT)}
+    gate = {row["action"] for row in policies.table() if row["chapter"] == policies.ALL}
+    return asked | {("jobs", action) for action in gate if ("learner", "iam:SimulatePrincipalPolicy") in asked}
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    if words[:1] == ["--without"]:
+        prove(sorted(chapters.found(words[1:]), key=lambda path: path.stem != "06-a-training-job"))
+    else:
+        record(chapters.found(words, (chapters.CHAPTERS, chapters.SOLUTIONS)))
