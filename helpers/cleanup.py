@@ -31,12 +31,7 @@ def everything(course):
             getattr(sagemaker, f"delete_{_spelled(kind)}")(**{kind.name: thing.name})
             went.append(f"{kind.title} {thing.name}: deleted")
     went += alerts.delete(course)
-    keys = belongings.objects(course)
-    for at in range(0, len(keys), 1000):
-        batch = {"Objects": [{"Key": key} for key in keys[at : at + 1000]], "Quiet": True}
-        boto3.client("s3").delete_objects(Bucket=course.bucket, Delete=batch)
-    if keys:
-        went.append(f"the learner's objects in s3://{course.bucket}: deleted")  # uncounted: the SDK uploads caches too
+    went += _delete_objects(course)
     print("\n".join(went or ["There was nothing to delete."]))
     if belongings.jobs(course):
         print(
@@ -121,6 +116,19 @@ def _delete_notebook_instances(course, sagemaker):
     for thing in things:
         sagemaker.get_waiter("notebook_instance_deleted").wait(NotebookInstanceName=thing.name)
         yield f"notebook instance {thing.name}: deleted, with its volume"
+
+
+def _delete_objects(course):
+    """Delete the learner's objects; S3 answers a call that it granted with those that it did not delete."""
+    s3, keys, kept = boto3.client("s3"), belongings.objects(course), []
+    for at in range(0, len(keys), 1000):
+        batch = {"Objects": [{"Key": key} for key in keys[at : at + 1000]], "Quiet": True}
+        kept += s3.delete_objects(Bucket=course.bucket, Delete=batch).get("Errors", [])
+    if kept:
+        first = kept[0]
+        yield f"objects that S3 did not delete: {len(kept)}, {first['Key']} for one ({first['Code']})"
+    if len(keys) > len(kept):  # uncounted: the SDK uploads caches too
+        yield f"the learner's {'other ' if kept else ''}objects in s3://{course.bucket}: deleted"
 
 
 def _let_rest(sagemaker, name):

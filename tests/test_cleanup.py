@@ -5,8 +5,9 @@ import base64
 import boto3
 import pytest
 
+import least_privilege
 from endpoints import SCRIPT, SKLEARN, Endpoints, script_archive
-from helpers import belongings, cleanup, costs, session
+from helpers import belongings, chapters, cleanup, costs, session
 from things import endpoint, finished_job, job, model, processing_job
 
 OTHER = [{"Key": "course", "Value": session.COURSE}, {"Key": "learner", "Value": "ann"}]
@@ -209,3 +210,22 @@ def test_a_transform_job_is_stopped_and_billed(course, account, sagemaker):
     assert cleanup.left(course) == []
     used = {one.thing: one for one in costs.usage(course)}["transform job me-batch"]
     assert used.component == "transform" and used.seconds >= 1
+
+
+def test_objects_that_we_may_not_delete_are_named_and_stay_on_the_list(tmp_path, capsys):
+    denied = {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::*/course/me/kept*"}
+    everything = least_privilege.EVERYTHING
+    policy = {**everything, "Statement": [*everything["Statement"], denied]}
+    standing = least_privilege.stand_in(tmp_path / "account", learner=policy, enforce=True)
+    with standing as variables, chapters.variables(variables):
+        course = session.begin("aws")
+        boto3.client("s3").create_bucket(Bucket=course.bucket)
+        for name in ("kept.csv", "gone.csv"):
+            boto3.client("s3").put_object(Bucket=course.bucket, Key=f"{course.prefix}/{name}")
+        cleanup.everything(course)
+        left = cleanup.left(course)
+        session.end()
+    said = capsys.readouterr().out
+    assert "objects that S3 did not delete: 1, course/me/kept.csv for one (AccessDenied)\n" in said
+    assert "the learner's other objects in" in said
+    assert left == [f"1 objects in S3, s3://{course.bucket}/course/me/kept.csv for one"]
