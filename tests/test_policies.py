@@ -29,7 +29,9 @@ def test_a_policy_names_its_actions_one_by_one(who, number):
     assert [action for action in actions if "*" in action] == []
     for action in PER_RESOURCE:
         assert "*" not in allowed(document, action)
-    assert [one for statement in document["Statement"] for one in statement["Resource"] if "{" in one] == []
+    assert [
+        one for statement in document["Statement"] for one in statement["Resource"] if "{" in one.replace("${aws:", "")
+    ] == []
 
 
 @pytest.mark.parametrize("who", policies.WHO)
@@ -45,6 +47,7 @@ def test_every_chapter_has_permissions_of_its_own():
 
 def test_a_chapter_without_jobs_gives_them_no_rights():
     assert policies.permissions("jobs", ["04"]) == []
+    assert "sagemaker:ListTags" in {row["action"] for row in policies.permissions("learner", ["04"])}
     assert {row["action"] for row in policies.permissions("jobs", ["06"])} >= {"s3:GetObject", "ecr:BatchGetImage"}
 
 
@@ -92,6 +95,8 @@ def test_the_role_of_the_local_account_may_do_all_of_it(shared_account, who):
     }
     denied = set()
     for row in policies.permissions(who):
+        if "aws:username" in row["resource"]:  # which roles have none of
+            continue
         resource = row["resource"].format(**places)
         answer = iam.simulate_principal_policy(
             PolicySourceArn=role, ActionNames=[row["action"]], ContextEntries=[passing],

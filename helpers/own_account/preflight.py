@@ -28,6 +28,7 @@ MACHINES = Path(__file__).with_name("machines.csv")
 GOOD, MISSING, UNKNOWN = "good", "missing", "unknown"
 SKEW = 300  # seconds by which this computer's clock may be wrong, before AWS refuses what it signs
 TRAINING = "training"
+ITSELF = "aws:username"  # in the resource of what allows us to ask about ourselves
 QUOTAS = "https://{region}.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas/{code}"
 BUDGETS = "https://console.aws.amazon.com/billing/home#/budgets"
 FORBIDDEN = (*NOT_ALLOWED, "UnauthorizedOperation")
@@ -212,8 +213,9 @@ def _simulated(plan, who, source):
     if source.endswith(":root"):
         return Finding(what, UNKNOWN, "the root user may do everything")
     role = plan.role.rpartition("/")[2] if plan.role else policies.ROLE
-    wanted = policies.document(who, plan.chapters, plan.account, plan.region, plan.learner, role)["Statement"]
-    rows = policies.permissions(who, plan.chapters)
+    rows = [row for row in policies.permissions(who, plan.chapters) if ITSELF not in row["resource"]]
+    if not rows:
+        return Finding(what, GOOD, "none is needed")
     passing = [
         {
             "ContextKeyName": "iam:PassedToService",
@@ -228,7 +230,7 @@ def _simulated(plan, who, source):
     denied = set()
     for resource, actions in by_resource.items():
         # A name stands for all that a policy allows by its beginning
-        named = resource if resource == "*" else resource.replace("*", "preflight")
+        named = resource if resource == "*" else resource.replace(":*:", f":{plan.account}:").replace("*", "preflight")
         pages = simulate.paginate(
             PolicySourceArn=source, ActionNames=sorted(actions), ResourceArns=[named], ContextEntries=passing
         )
@@ -236,7 +238,7 @@ def _simulated(plan, who, source):
             for result in page["EvaluationResults"]:
                 if result["EvalDecision"] != "allowed":
                     denied.add(result["EvalActionName"])
-    count = len({action for statement in wanted for action in statement["Action"]})
+    count = len({row["action"] for row in rows})
     if denied:
         few = ", ".join(sorted(denied)[:6]) + (", …" if len(denied) > 6 else "")
         mend = f"{len(denied)} of {count} actions are missing. The policy that suffices: {plan.command(who)}"
