@@ -207,7 +207,7 @@ def prove(notebooks):
 
 
 def proof(executed):
-    """Return what the last proof of an executed chapter says is left: "[]" is nothing, "" that it has not come there."""
+    """Return what the last proof of an executed chapter says is left: "[]" is nothing; "" if there is none."""
     cells = [cell for cell in nbformat.read(executed, 4).cells if cell.source == "cleanup.left(course)"]
     outputs = cells[-1].outputs if cells else []
     return outputs[0].data["text/plain"] if outputs and "data" in outputs[0] else ""
