@@ -178,6 +178,17 @@ def preflight(options):
     return 0 if preflight.is_good(found) else 1
 
 
+def clean(options):
+    """Show what of a learner's lives in an account, and delete it with --yes; exit status 1 if anything is left."""
+    from .own_account.clean import clean
+    from .session import CannotBegin
+
+    try:
+        return 0 if clean(options.account, options.learner, options.region, options.yes) else 1
+    except CannotBegin as error:
+        raise Refused(str(error)) from None
+
+
 def _folder(options):
     if options.folder:
         return Path(options.folder).resolve()
@@ -261,6 +272,12 @@ def _parser():
             )
     for run in (policy, preflight):
         _add_of_own_account(commands, run)
+    command = commands.add_parser("clean", help=clean.__doc__, description=clean.__doc__)
+    command.set_defaults(run=clean)
+    command.add_argument("--account", choices=("local", "aws"), default="local", help="default: %(default)s")
+    command.add_argument("--learner", default="me", help="the learner's name (default: %(default)s)")
+    command.add_argument("--region", nargs="+", default=[serving.REGION], help="one or more (default: us-east-1)")
+    command.add_argument("--yes", action="store_true", help="delete it; without this, only the plan is shown")
     return parser
 
 

@@ -1,0 +1,85 @@
+"""`course clean`: a plan first, then its end, on a local account and on one that stands in for AWS."""
+
+import json
+
+import boto3
+import pytest
+
+import least_privilege
+import others
+from helpers import chapters, command, session
+from helpers.local_account import serving
+from things import model
+
+
+@pytest.fixture
+def two_regions(tmp_path, monkeypatch):
+    """An account in which a learner has left something in two regions."""
+    monkeypatch.setenv(session.FOLDER, str(tmp_path / "account"))
+    for region in ("us-east-1", "eu-west-1"):
+        course = session.begin("local", "me", region)
+        model(course, "me-model", course.tags)
+        boto3.client("s3").create_bucket(
+            Bucket=course.bucket,
+            **({} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}),
+        )
+        boto3.client("s3").put_object(Bucket=course.bucket, Key=f"{course.prefix}/notes.txt", Body=b"x")
+        session.end()
+    yield tmp_path / "account"
+    serving.down(tmp_path / "account")
+
+
+def test_the_plan_deletes_nothing_and_says_so(two_regions, capsys):
+    assert command.main(["clean"]) == 1
+    assert command.main(["clean"]) == 1
+    said = capsys.readouterr().out
+    assert said.count("  model me-model\n") == 2 and "us-east-1: model me-model" in said
+    assert "nothing was deleted. With --yes it is." in said and "eu-west-1" not in said
+
+
+def test_it_ends_what_is_there_in_each_region_that_is_named_and_can_be_repeated(two_regions, capsys):
+    assert command.main(["clean", "--yes"]) == 0
+    assert capsys.readouterr().out.endswith("Nothing is left.\n")
+    assert command.main(["clean", "--region", "us-east-1", "eu-west-1"]) == 1
+    assert "eu-west-1: model me-model" in capsys.readouterr().out
+    for _ in range(2):
+        assert command.main(["clean", "--region", "us-east-1", "eu-west-1", "--yes"]) == 0
+    assert capsys.readouterr().out.endswith(
+        "nothing of the learner's\nThere was nothing to delete.\nNothing is left.\n"
+    )
+
+
+def test_a_wrong_word_is_refused(capsys):
+    assert command.main(["clean", "--region", "moon"]) == 1
+    assert "REGION must be a region that has SageMaker" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_on_aws_nothing_of_others_is_touched_and_what_could_not_be_deleted_is_left(tmp_path, capsys):
+    """A first run that may not delete models ends with status 1; the next, which may, finishes its work."""
+    seen, folder = {}, tmp_path / "account"
+    lame = {"Effect": "Deny", "Action": "sagemaker:DeleteModel", "Resource": "*"}
+    policy = {**least_privilege.EVERYTHING, "Statement": [*least_privilege.EVERYTHING["Statement"], lame]}
+
+    def before(client):
+        others.make(client)
+        seen["before"] = others.listed(client)
+
+    standing = least_privilege.stand_in(folder, learner=policy, enforce=True, before=before)
+    with standing as variables, chapters.variables(variables):
+        course = session.begin("aws")
+        model(course, "me-model", course.tags)
+        boto3.client("s3").put_object(Bucket=course.bucket, Key=f"{course.prefix}/notes.txt", Body=b"x")
+        session.end()
+        statuses = [command.main(["clean", "--account", "aws", "--yes"])]
+        assert "us-east-1: An error occurred (AccessDeniedException) when calling the DeleteModel" in (
+            capsys.readouterr().out
+        )
+        client = least_privilege.clients(serving.variables(folder))
+        client("iam").delete_role_policy(RoleName=least_privilege.LEARNER, PolicyName="course")
+        client("iam").put_role_policy(
+            RoleName=least_privilege.LEARNER, PolicyName="course", PolicyDocument=json.dumps(least_privilege.EVERYTHING)
+        )
+        statuses.append(command.main(["clean", "--account", "aws", "--yes"]))
+        assert others.listed(client) == seen["before"]
+    assert statuses == [1, 0]
