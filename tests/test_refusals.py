@@ -26,6 +26,7 @@ OWN = [
     *(ROOT / "notebooks/jobs").glob("*.py"),
     *(ROOT / "helpers/local_account" / name for name in ("serving.py", "account.py", "services/course.py")),
     *(ROOT / "helpers/local_account/console").glob("*.py"),
+    *(ROOT / "helpers/own_account").glob("*.py"),
 ]
 REFUSING = {"exit", "leave"}  # functions that end a program with a sentence
 WHOLE = {"NotHere", "LocalLimit"}  # errors that put their sentence into one of their own
