@@ -90,7 +90,8 @@ def table(found):
     rows = [[one.what, one.state, one.found] for one in found]
     mends = [f"{one.what}: {one.mend}" for one in found if one.mend]
     red = sum(one.state == MISSING for one in found)
-    return Table(["question", "state", "found"], rows, notes=[*mends, f"{red} of {len(found)} missing."])
+    notes = [f"{red} of {len(found)} missing." + (" What to do:" if mends else ""), *mends]
+    return Table(["question", "state", "found"], rows, notes=notes)
 
 
 def is_good(found):
@@ -310,7 +311,7 @@ def _quota(plan, name, count, quota, advice):
     )
     text = (
         f'Text for the request: "We follow a course on SageMaker in {plan.region} and need {count} × {name}, '
-        f'for jobs of some minutes."'
+        f'for some minutes at a time."'
     )
     return Finding(
         f"quota {name}", MISSING, f"{quota['Value']:g}, {count} wanted", f"{link} or `{command}`. {text}{advice}"
