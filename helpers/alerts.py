@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import boto3
 from botocore.exceptions import ClientError
 
-from .belongings import NOT_ALLOWED
+from .belongings import NOT_ALLOWED, is_hidden
 from .prices import REGION as BILLING  # where AWS keeps its metrics on the bill, whatever the course's region is
 
 
@@ -95,7 +95,7 @@ def _tags(course, name, operation, **arn):
     try:
         answer = operation(**arn)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in NOT_ALLOWED or name.startswith(f"{course.learner}-"):
-            raise
-        return [{"Key": "learner", "Value": ""}]
+        if is_hidden(error, course, name):
+            return [{"Key": "learner", "Value": ""}]
+        raise
     return answer.get("ResourceTags", answer.get("Tags", []))

@@ -60,7 +60,7 @@ SCRIPTS = Kind(
 )
 REPOSITORY = Kind("code repository", "list_code_repositories", "CodeRepositorySummaryList", "CodeRepositoryName")
 NAMED = (ENDPOINT, CONFIG, MODEL, NOTEBOOK, SCRIPTS, REPOSITORY)  # they keep their name until they are deleted
-NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AuthorizationError")
+NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AuthorizationError")  # the codes of a denial
 RUNNING = ("InProgress", "Stopping")  # the statuses of a job that is not over
 
 _clients: WeakKeyDictionary = WeakKeyDictionary()
@@ -160,9 +160,13 @@ def _tags(course, arn):
         pages = sagemaker().get_paginator("list_tags").paginate(ResourceArn=arn)
         return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in ("ValidationException", "ResourceNotFound"):
+        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
             return {"learner": ""}  # it went between the list and the question
-        if code in NOT_ALLOWED and not arn.rpartition("/")[2].startswith(f"{course.learner}-"):
-            return {"learner": ""}  # who may look at the tags of their own things only, has none of that name
+        if is_hidden(error, course, arn.rpartition("/")[2]):
+            return {"learner": ""}
         raise
+
+
+def is_hidden(error, course, name):
+    """Tell whether an error says that we may not look at a thing which by its name is somebody else's."""
+    return error.response["Error"]["Code"] in NOT_ALLOWED and not name.startswith(f"{course.learner}-")

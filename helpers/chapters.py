@@ -132,7 +132,7 @@ def execute(chapter, folder, account="local", learner=None, region=None, keep=Fa
         with variables({costs.USAGE_FILE: str(usage), session.FOLDER: own, "JUPYTER_PREFER_ENV_PATH": "1"}):
             began = datetime.now(UTC)
             try:
-                one.error = _papermill(chapter, one.output, parameters, progress, home(chapter))
+                one.error = run_cells(chapter, one.output, parameters, progress, home(chapter))
             finally:  # also when Ctrl-C ends it
                 one.seconds = (datetime.now(UTC) - began).total_seconds()
                 if own is None or serving.find(own):  # else the chapter did not come as far as to begin
@@ -158,7 +158,7 @@ def home(path):
     return path.parent if path.is_relative_to(NOTEBOOKS) else NOTEBOOKS
 
 
-def _papermill(chapter, output, parameters, progress, folder):
+def run_cells(chapter, output, parameters, progress, folder):
     """Execute a chapter; return what failed, or nothing."""
     import papermill
     from papermill.engines import NBClientEngine, papermill_engines

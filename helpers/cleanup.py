@@ -40,6 +40,13 @@ def everything(course):
     return None
 
 
+def rated(course):
+    """Return what of the learner's stands or runs, as sentences, with what each endpoint costs by the hour."""
+    things = belongings.standing(course)
+    rates = [f": {costs.hourly(thing.name)}" if thing.kind is ENDPOINT else "" for thing in things]
+    return [f"{thing}{rate}" for thing, rate in zip(things, rates, strict=True)] + [*map(str, alerts.standing(course))]
+
+
 def left(course):
     """Return what of the learner's still stands or runs, as a list of sentences; [] proves that nothing is left."""
     found = [str(thing) for thing in [*belongings.standing(course), *alerts.standing(course)]]
@@ -139,8 +146,5 @@ def _let_rest(sagemaker, name):
 
 def _say_what_stands(course):
     print("KEEP is True: nothing is deleted. What stands:")
-    for thing in belongings.standing(course):
-        print(f"  {thing}" + (f": {costs.hourly(thing.name)}" if thing.kind is ENDPOINT else ""))
-    for alert in alerts.standing(course):
-        print(f"  {alert}")
+    print("\n".join(f"  {line}" for line in rated(course)))
     print("Set KEEP = False in the first cell and run it and this cell again to delete it all.")

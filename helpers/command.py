@@ -167,13 +167,9 @@ def policy(options):
 def preflight(options):
     """Ask the AWS account of the usual settings whether the chapters can run there; nothing is changed."""
     from .own_account import preflight
-    from .session import CannotBegin
 
     chapters = [name[:2] for name in options.chapter]
-    try:
-        found = preflight.examine(options.learner, options.region, chapters, options.write)
-    except CannotBegin as error:
-        raise Refused(str(error)) from None
+    found = _asked_of_aws(preflight.examine, options.learner, options.region, chapters, options.write)
     print(preflight.table(found))
     return 0 if preflight.is_good(found) else 1
 
@@ -181,10 +177,16 @@ def preflight(options):
 def clean(options):
     """Show what of a learner's lives in an account, and delete it with --yes; exit status 1 if anything is left."""
     from .own_account.clean import clean
+
+    return 0 if _asked_of_aws(clean, options.account, options.learner, options.region, options.yes) else 1
+
+
+def _asked_of_aws(question, *arguments):
+    """Return the answer of an account, or refuse with its sentence what it cannot begin."""
     from .session import CannotBegin
 
     try:
-        return 0 if clean(options.account, options.learner, options.region, options.yes) else 1
+        return question(*arguments)
     except CannotBegin as error:
         raise Refused(str(error)) from None
 

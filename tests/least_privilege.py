@@ -1,6 +1,8 @@
 """What a chapter must be allowed to do: recorded from its run on a local account that stands in for AWS.
 
-python tests/least_privilege.py [CHAPTER ...]    records them in datasets/aws/permissions.csv
+make permissions                                          records it in helpers/own_account/*.csv
+python tests/least_privilege.py [CHAPTER ...]             the same for some chapters
+python tests/least_privilege.py --without [CHAPTER ...]   runs them without each action, one after the other
 """
 
 import csv
@@ -27,6 +29,12 @@ JOBS_ASKED = ("CreateTrainingJob", "CreateProcessingJob", "CreateTransformJob", 
 RECORDED = "recorded from its run"
 ACCOUNT = "000000000000"
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def everything_but(action, resource="*"):
+    """Return a policy that denies one action and allows all others."""
+    denied = {"Effect": "Deny", "Action": action, "Resource": resource}
+    return {**EVERYTHING, "Statement": [*EVERYTHING["Statement"], denied]}
 
 
 def trust(**principal):
@@ -84,9 +92,7 @@ def run(notebook, folder, after=lambda client: None, **account):
     """
     place = folder / "account"
     with stand_in(place, **account) as variables, chapters.variables(variables | {"JUPYTER_PREFER_ENV_PATH": "1"}):
-        error = chapters._papermill(
-            notebook, folder / notebook.name, {"ACCOUNT": "aws"}, False, chapters.home(notebook)
-        )
+        error = chapters.run_cells(notebook, folder / notebook.name, {"ACCOUNT": "aws"}, False, chapters.home(notebook))
         after(clients(serving.variables(place)))
     return error, [json.loads(line) for line in (place / "calls.jsonl").read_text().splitlines()]
 
@@ -125,10 +131,8 @@ def machines(calls):
         if "Error" in call or not asked:
             continue
         if operation == "CreateEndpointConfig":
-            configs[asked["EndpointConfigName"]] = Counter(
-                {("endpoint", one["InstanceType"]): one["InitialInstanceCount"] for one in asked["ProductionVariants"]
-                 if "InstanceType" in one}
-            )  # fmt: skip
+            types = quotas.of_config(asked)
+            configs[asked["EndpointConfigName"]] = Counter({("endpoint", type): types[type] for type in types})
         elif operation in ("CreateEndpoint", "UpdateEndpoint"):
             before, after = endpoints.get(asked["EndpointName"], Counter()), configs[asked["EndpointConfigName"]]
             endpoints[asked["EndpointName"]] = before + after  # an update has both until it is over

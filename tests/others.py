@@ -21,10 +21,18 @@ LISTS = {  # service -> (operation, the member of its answer) for everything tha
 }
 
 
+NAMES = ("you-model", "mean-model", "forecast")
+
+
+def are(resource):
+    """Tell whether an ARN is that of a thing that `make` makes."""
+    return resource.rpartition(":")[2].rpartition("/")[2] in (*NAMES, "served", "desk")
+
+
 def make(client):
     """Make things of another learner and of somebody who knows nothing of the course, some named alike."""
     sagemaker, role = client("sagemaker"), client("iam").get_role(RoleName="SageMakerCourseRole")["Role"]["Arn"]
-    for name, tags in (("you-model", THEIRS), ("mean-model", FOREIGN), ("forecast", [])):
+    for name, tags in zip(NAMES, (THEIRS, FOREIGN, []), strict=True):
         sagemaker.create_model(ModelName=name, PrimaryContainer={"Image": XGBOOST}, ExecutionRoleArn=role, Tags=tags)
         variant = {"VariantName": "one", "ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
         sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], Tags=tags)

@@ -213,9 +213,7 @@ def test_a_transform_job_is_stopped_and_billed(course, account, sagemaker):
 
 
 def test_objects_that_we_may_not_delete_are_named_and_stay_on_the_list(tmp_path, capsys):
-    denied = {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::*/course/me/kept*"}
-    everything = least_privilege.EVERYTHING
-    policy = {**everything, "Statement": [*everything["Statement"], denied]}
+    policy = least_privilege.everything_but("s3:DeleteObject", "arn:aws:s3:::*/course/me/kept*")
     standing = least_privilege.stand_in(tmp_path / "account", learner=policy, enforce=True)
     with standing as variables, chapters.variables(variables):
         course = session.begin("aws")

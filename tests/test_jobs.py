@@ -414,8 +414,9 @@ def test_what_is_over_is_ended_and_nothing_else(course, account, capsys):
     stop.main(tags, now + timedelta(hours=2))
     assert capsys.readouterr().out == "endpoint me-wanted: deleted\n"
     assert sagemaker.describe_endpoint(EndpointName="me-lent")["EndpointStatus"] == "InService"
-    with pytest.raises(SystemExit, match="Whose things"):
-        stop.main({})
+    for nobodys in ({}, {"learner": ""}):  # the second is "learner" without "=me"
+        with pytest.raises(SystemExit, match="Whose things"):
+            stop.main(nobodys)
 
 
 # serve_list.py

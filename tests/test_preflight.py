@@ -16,14 +16,11 @@ from helpers.own_account import policies, preflight
 
 NOTHING = {"Version": "2012-10-17", "Statement": []}
 EXACT = {who: policies.document(who, [], least_privilege.ACCOUNT, role=least_privilege.JOBS) for who in policies.WHO}
-READING = {  # what the questions themselves need
+ITSELF = {  # what a role needs to ask about itself; a user has it in the policy
     "Effect": "Allow",
-    "Resource": "*",
-    "Action": [
-        "iam:GetRole", "iam:SimulatePrincipalPolicy", "servicequotas:ListServiceQuotas", "budgets:ViewBudget",
-        "s3:ListBucket",
-    ],
-}  # fmt: skip
+    "Resource": f"arn:aws:iam::{least_privilege.ACCOUNT}:role/{least_privilege.LEARNER}",
+    "Action": ["iam:GetRole", "iam:SimulatePrincipalPolicy"],
+}
 
 
 @contextmanager
@@ -84,7 +81,7 @@ def test_only_the_machines_of_the_chapters_that_are_named_are_asked_for(tmp_path
 
 def test_a_right_that_lacks_is_named_with_the_policy_that_has_it(tmp_path):
     lacking = least_privilege.without(EXACT["learner"], "sagemaker:CreateTrainingJob")
-    lacking = {**lacking, "Statement": [*lacking["Statement"], READING]}
+    lacking = {**lacking, "Statement": [*lacking["Statement"], ITSELF]}
     with standing_in(tmp_path / "account", learner=lacking, jobs=NOTHING, enforce=True):
         found = by_what(preflight.examine(chapters=["06"]))
     learner, jobs = found["permissions of the learner"], found["permissions of the jobs"]
@@ -94,7 +91,7 @@ def test_a_right_that_lacks_is_named_with_the_policy_that_has_it(tmp_path):
 
 
 def test_the_policies_that_the_course_prints_are_enough_for_it(tmp_path):
-    learner = {**EXACT["learner"], "Statement": [*EXACT["learner"]["Statement"], READING]}
+    learner = {**EXACT["learner"], "Statement": [*EXACT["learner"]["Statement"], ITSELF]}
     with standing_in(tmp_path / "account", learner=learner, jobs=EXACT["jobs"], enforce=True):
         found = by_what(preflight.examine())
     assert [found[f"permissions of the {who}"].state for who in policies.WHO] == ["good", "good"]
@@ -117,7 +114,12 @@ def test_a_role_that_does_not_trust_sagemaker_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("named", "sentence"), [("", "none is named"), ("arn:aws:iam::000000000000:role/x", "does not exist")]
+    ("named", "sentence"),
+    [
+        ("", "none is named"),
+        ("Jobs", "'Jobs' is no ARN of a role"),
+        ("arn:aws:iam::000000000000:role/x", "does not exist"),
+    ],
 )
 def test_without_a_role_it_says_how_to_make_one(tmp_path, monkeypatch, named, sentence):
     with standing_in(tmp_path / "account"):
@@ -161,8 +163,7 @@ def test_it_writes_where_it_is_asked_to_and_leaves_nothing(tmp_path, capsys):
 
 
 def test_a_bucket_of_somebody_else_is_missing(tmp_path):
-    closed = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
-    learner = {**least_privilege.EVERYTHING, "Statement": [*least_privilege.EVERYTHING["Statement"], closed]}
+    learner = least_privilege.everything_but("s3:*")
     with standing_in(tmp_path / "account", learner=learner, enforce=True) as client:
         client("s3").create_bucket(Bucket=f"sagemaker-us-east-1-{least_privilege.ACCOUNT}")
         found = by_what(preflight.examine(chapters=["04"]))

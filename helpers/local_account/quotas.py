@@ -101,7 +101,7 @@ def _used(account, region, component):
     """Return the machines that a component has at this moment, by their type."""
     if component == "endpoint":
         endpoints = account.records.all("Endpoint", region)
-        return sum((_of_config(record.get("_Config") or {}) for record in endpoints if _runs(record)), Counter())
+        return sum((of_config(record.get("_Config") or {}) for record in endpoints if _runs(record)), Counter())
     if component == "notebook":
         return Counter(one["InstanceType"] for one in account.records.all("NotebookInstance", region) if _up(one))
     kind = {"processing": "ProcessingJob", "transform": "TransformJob"}.get(component, "TrainingJob")
@@ -145,7 +145,8 @@ def _of_tuning(account, region, request):
     return found
 
 
-def _of_config(config):
+def of_config(config):
+    """Return the machines of an endpoint configuration by their type."""
     variants = [variant for variant in config.get("ProductionVariants", []) if "InstanceType" in variant]
     counts = Counter()
     for variant in variants:
@@ -155,7 +156,7 @@ def _of_config(config):
 
 def _of_endpoint(account, region, request):
     config = account.records.get("EndpointConfig", region, request["EndpointConfigName"]) or {}
-    return {"endpoint": _of_config(config)}
+    return {"endpoint": of_config(config)}
 
 
 def _of_more(account, region, request):

@@ -9,8 +9,7 @@ interrupted. Finished jobs stay, since AWS deletes none, and so do their logs.
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .. import alerts, belongings, cleanup, costs, session
-from ..belongings import ENDPOINT
+from .. import belongings, cleanup, session
 
 
 def clean(account, learner, regions, really=False):
@@ -19,27 +18,27 @@ def clean(account, learner, regions, really=False):
     for region in dict.fromkeys(regions):
         try:
             course = session.begin(account, learner, region)
-            _show(course)
-            if really:
+            lives = living(course)
+            print("\n".join(f"  {line}" for line in lives or ["nothing of the learner's"]))
+            if really and lives:
                 cleanup.everything(course)
-            left += [f"{region}: {what}" for what in cleanup.left(course)]
+                lives = living(course)
+            left += [f"{region}: {line}" for line in lives]
         except (ClientError, BotoCoreError) as error:  # the other regions still have their turn
+            print(f"  {error}")
             left.append(f"{region}: {error}")
         finally:
             session.end()
-    print("\n".join(["Left:", *left]) if left else "Nothing is left.")
-    if left and not really:
-        print("This was the plan, and nothing was deleted. With --yes it is.")
+    if not left:
+        print("Nothing is left.")
+    elif really:
+        print("\n".join(["Left:", *left]))
+    else:
+        print("This is the plan, and nothing was deleted. With --yes it is.")
     return not left
 
 
-def _show(course):
-    """Print what lives, in the order in which it would be deleted, with what each endpoint costs by the hour."""
-    things = [*belongings.standing(course), *alerts.standing(course)]
-    for thing in things:
-        rate = f": {costs.hourly(thing.name)}" if getattr(thing, "kind", None) is ENDPOINT else ""
-        print(f"  {thing}{rate}")
-    if keys := belongings.objects(course):
-        print(f"  {len(keys)} objects in s3://{course.bucket}")
-    if not things and not keys:
-        print("  nothing of the learner's")
+def living(course):
+    """Return what of the learner's lives in the course's region, as sentences."""
+    keys = belongings.objects(course)
+    return cleanup.rated(course) + ([f"{len(keys)} objects in s3://{course.bucket}"] if keys else [])

@@ -1,7 +1,7 @@
 """What the chapters must be allowed to do on AWS, as IAM policies that allow nothing else.
 
-    >>> document("learner", ["06"], "123456789012")["Statement"][0]["Action"][:2]
-    ['iam:GetRole', 'iam:SimulatePrincipalPolicy']
+    >>> document("jobs", ["06"], "123456789012")["Statement"][0]["Sid"]
+    'Ecr'
 
 There are two, as there are two who act: the learner, who runs the notebooks, and SageMaker, which runs jobs and
 endpoints under the execution role. Both are made of permissions.csv, a row for each action of each chapter: recorded
@@ -9,7 +9,6 @@ while the chapter and the solutions of its exercises ran, or named by AWS where 
 """
 
 import csv
-import json
 import re
 from functools import cache
 from pathlib import Path
@@ -18,15 +17,15 @@ from ..local_account.errors import Refused
 
 TABLE = Path(__file__).with_name("permissions.csv")
 WHO = ("learner", "jobs")
-ALL = "all"  # stands in the column `chapter` of what every chapter with jobs needs
+ALL = "all"  # stands in the column `chapter` of what every chapter needs in which the one or the other acts
 ROLE = "SageMakerCourseJobs"
-LONGEST = 6144  # characters without blanks that a managed policy may have (IAM and STS quotas)
 
 
-def document(who, chapters=(), account="*", region="us-east-1", learner="me", role=ROLE):
-    """Return the policy of a learner, or of the execution role ("jobs"), for some chapters ("06") or for all.
+def document(who, chapters, account, region="us-east-1", learner="me", role=ROLE):
+    """Return the policy of a learner, or of the execution role ("jobs"), for some chapters ("06"), or for all by [].
 
-    `account` has twelve digits, `role` is the name of the execution role. Raises Refused for what AWS would refuse.
+    `account` has twelve digits; `role` is the name of the execution role, with its path if it has one ("team/Jobs").
+    Raises Refused for what AWS would refuse.
     """
     _check(who, account, region, learner, role)
     filled, allowed = places(account, region, learner, role), {}
@@ -57,11 +56,6 @@ def table():
         return list(csv.DictReader(file))
 
 
-def size(policy):
-    """Return the characters of a policy as IAM counts them, without blanks."""
-    return len(re.sub(r"\s", "", json.dumps(policy)))
-
-
 def _statement_of(row):
     """Return the name of the statement that a permission belongs to."""
     service = row["action"].partition(":")[0].replace("-", " ").title().replace(" ", "")
@@ -87,11 +81,11 @@ def _check(who, account, region, learner, role):
 
     if who not in WHO:
         raise Refused(f"A policy is of the learner or of the jobs, not of {who!r}.")
-    if not re.fullmatch(r"\d{12}|\*", account):
+    if not re.fullmatch(r"\d{12}", account):
         raise Refused(f"The number of an AWS account has twelve digits, such as 123456789012, not {account!r}.")
-    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d|\*", region):
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
         raise Refused(f"A region is named like us-east-1, not {region!r}.")
     if not LEARNER.fullmatch(learner):
         raise Refused(f"A learner's name has small letters and digits, 16 at most, such as me7, not {learner!r}.")
-    if not re.fullmatch(r"[\w+=,.@-]{1,64}", role):
+    if not re.fullmatch(r"([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", role):
         raise Refused(f"The name of a role has letters, digits and +=,.@_- only, 64 at most, not {role!r}.")

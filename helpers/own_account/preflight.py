@@ -6,6 +6,7 @@ Everything here only asks. `--write` also puts an object of a few bytes into the
 """
 
 import csv
+import json
 import os
 import re
 from collections import Counter
@@ -20,12 +21,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .. import session
 from ..belongings import NOT_ALLOWED
+from ..local_account.errors import AwsError
 from ..local_account.quotas import USAGES
+from ..local_account.services import policy
+from ..local_account.services.policy_grammar import read_trust
 from ..tables import Table
 from . import policies
 
 MACHINES = Path(__file__).with_name("machines.csv")
 GOOD, MISSING, UNKNOWN = "good", "missing", "unknown"
+ROLE, BUCKET, ALERT, WRITING = "execution role", "bucket", "budget with an alert", "writing to S3"
+OF_LEARNER, OF_JOBS = "permissions of the learner", "permissions of the jobs"
 SKEW = 300  # seconds by which this computer's clock may be wrong, before AWS refuses what it signs
 TRAINING = "training"
 ITSELF = "aws:username"  # in the resource of what allows us to ask about ourselves
@@ -38,7 +44,7 @@ FORBIDDEN = (*NOT_ALLOWED, "UnauthorizedOperation")
 class Finding:
     """What one question found."""
 
-    what: str  # "execution role"
+    what: str  # ROLE
     state: str  # "good", "missing", or "unknown" where we may not ask
     found: str
     mend: str = ""  # what to do about it
@@ -62,7 +68,7 @@ class Plan:
 
     def command(self, who):
         """Return the command that prints the policy of the learner or of the jobs."""
-        role = f" --role {self.role.rpartition('/')[2]}" if self.role else ""
+        role = f" --role {self.role.partition(':role/')[2]}" if self.role else ""
         chapters = "".join(f" {chapter}" for chapter in self.chapters)
         names = f"--account-id {self.account} --region {self.region} --learner {self.learner}"
         return f"course policy{chapters} --of {who} {names}{role}"
@@ -72,7 +78,7 @@ def examine(learner="me", region="us-east-1", chapters=(), write=False):
     """Ask AWS, with the credentials that boto3 finds, everything that chapters need; return a list of Finding."""
     session.check_arguments("aws", learner, region, False)
     policies.permissions("learner", chapters)  # which refuses a chapter that there is not
-    os.environ |= {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}
+    boto3.setup_default_session(region_name=region)
     found = [_versions()]
     try:
         answer = session.identity()
@@ -80,9 +86,9 @@ def examine(learner="me", region="us-east-1", chapters=(), write=False):
         return [*found, Finding("identity", MISSING, "AWS does not know who we are", str(error))]
     plan = Plan(learner, region, tuple(chapters), answer["Arn"], answer["Account"], _named_role(answer["Arn"]))
     found += [_identity(plan), _clock(answer["ResponseMetadata"]["HTTPHeaders"]["date"])]
-    for question in (_role, _of_learner, _of_jobs, _bucket, _quotas, _alerts):
-        found += _answered(question, plan)
-    return found + (_answered(_written, plan) if write else [])
+    for what, question in QUESTIONS.items():
+        found += _answered(what, question, plan)
+    return found + (_answered(WRITING, _written, plan) if write else [])
 
 
 def table(found):
@@ -106,17 +112,16 @@ def machines():
         return list(csv.DictReader(file))
 
 
-def _answered(question, plan):
+def _answered(what, question, plan):
     """Return the findings of a question; one that we may not ask, or that fails, is unknown."""
-    what = question.__name__.strip("_").replace("_", " ")
     try:
         return [*question(plan)]
     except ClientError as error:
         told = error.response["Error"]
-        mend = f"Add {_action(told['Message'])} to your policy: {plan.command('learner')}"
+        mend = f"Add {_action(told['Message'])} to your policy; that of the chapters is {plan.command('learner')}"
         known = told["Code"] in FORBIDDEN
         return [Finding(what, UNKNOWN, "we may not ask" if known else told["Message"], mend if known else "")]
-    except BotoCoreError as error:
+    except (BotoCoreError, AwsError) as error:
         return [Finding(what, UNKNOWN, str(error))]
 
 
@@ -158,38 +163,29 @@ def _role(plan):
     if plan.role is None:
         mend = (
             f"Make a role that sagemaker.amazonaws.com may assume, with the policy that `{plan.command('jobs')}` "
-            "prints, and name its ARN in the variable SAGEMAKER_ROLE_ARN."
+            "prints, and name its ARN, like arn:aws:iam::123456789012:role/NAME, in the variable SAGEMAKER_ROLE_ARN."
         )
-        return [Finding("execution role", MISSING, "none is named", mend)]
+        named = os.environ.get("SAGEMAKER_ROLE_ARN")
+        return [Finding(ROLE, MISSING, f"{named!r} is no ARN of a role" if named else "none is named", mend)]
     name = plan.role.rpartition("/")[2]
     try:
         role = boto3.client("iam").get_role(RoleName=name)["Role"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchEntity":
             raise
-        return [Finding("execution role", MISSING, f"{plan.role} does not exist", "Name one that does, or make it.")]
-    if _is_trusting(role["AssumeRolePolicyDocument"]):
-        return [Finding("execution role", GOOD, plan.role)]
+        return [Finding(ROLE, MISSING, f"{plan.role} does not exist", "Name one that does, or make it.")]
+    if _is_trusting(role, plan.account):
+        return [Finding(ROLE, GOOD, plan.role)]
     mend = 'Allow {"Service": "sagemaker.amazonaws.com"} the action sts:AssumeRole in the role\'s trust policy.'
-    return [Finding("execution role", MISSING, f"{plan.role} does not trust SageMaker", mend)]
+    return [Finding(ROLE, MISSING, f"{plan.role} does not trust SageMaker", mend)]
 
 
-def _is_trusting(document):
-    """Tell whether a trust policy lets SageMaker assume the role."""
-    for statement in _listed(document["Statement"]):
-        principal = statement.get("Principal", {})
-        services = ["sagemaker.amazonaws.com"] if principal == "*" else _listed(principal.get("Service", []))
-        if (
-            statement["Effect"] == "Allow"
-            and "sagemaker.amazonaws.com" in services
-            and "sts:AssumeRole" in _listed(statement["Action"])
-        ):
-            return True
-    return False
-
-
-def _listed(value):
-    return value if isinstance(value, list) else [value]
+def _is_trusting(role, account):
+    """Tell whether a role's trust policy lets SageMaker assume it."""
+    context, service = {"aws:SourceAccount": [account]}, {"Service": ["sagemaker.amazonaws.com"]}
+    request = policy.Request("sts:AssumeRole", role["Arn"], context, service)
+    trust = read_trust(json.dumps(role["AssumeRolePolicyDocument"]))
+    return policy.decide(request, (), None, trust).effect == policy.ALLOWED
 
 
 def _of_learner(plan):
@@ -198,7 +194,7 @@ def _of_learner(plan):
 
 def _of_jobs(plan):
     if plan.role is None:
-        return [Finding("permissions of the jobs", UNKNOWN, "there is no role to ask about")]
+        return [Finding(OF_JOBS, UNKNOWN, "there is no role to ask about")]
     return [_simulated(plan, "jobs", plan.role)]
 
 
@@ -210,10 +206,13 @@ def _source(caller):
 
 def _simulated(plan, who, source):
     """Ask IAM whether somebody may do all that the chapters need, as they need it."""
-    what, simulate = f"permissions of the {who}", boto3.client("iam").get_paginator("simulate_principal_policy")
+    what, simulate = (
+        OF_JOBS if who == "jobs" else OF_LEARNER,
+        boto3.client("iam").get_paginator("simulate_principal_policy"),
+    )
     if source.endswith(":root"):
         return Finding(what, UNKNOWN, "the root user may do everything")
-    role = plan.role.rpartition("/")[2] if plan.role else policies.ROLE
+    role = plan.role.partition(":role/")[2] if plan.role else policies.ROLE
     rows = [row for row in policies.permissions(who, plan.chapters) if ITSELF not in row["resource"]]
     if not rows:
         return Finding(what, GOOD, "none is needed")
@@ -253,12 +252,12 @@ def _bucket(plan):
     except ClientError as error:
         match error.response["ResponseMetadata"]["HTTPStatusCode"]:
             case 404:
-                return [Finding("bucket", GOOD, f"{plan.bucket} is not there yet; the chapters make it")]
+                return [Finding(BUCKET, GOOD, f"{plan.bucket} is not there yet; the chapters make it")]
             case 403:
                 mend = "Ask who owns it: the bucket is somebody else's, or a policy keeps you out."
-                return [Finding("bucket", MISSING, f"{plan.bucket} is closed to us", mend)]
+                return [Finding(BUCKET, MISSING, f"{plan.bucket} is closed to us", mend)]
         raise
-    return [Finding("bucket", GOOD, plan.bucket)]
+    return [Finding(BUCKET, GOOD, plan.bucket)]
 
 
 def _written(plan):
@@ -269,10 +268,10 @@ def _written(plan):
         s3.delete_object(**place)
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchBucket":
-            return [Finding("writing to S3", UNKNOWN, f"{plan.bucket} is not there yet")]
+            return [Finding(WRITING, UNKNOWN, f"{plan.bucket} is not there yet")]
         mend = f"The policy that suffices: {plan.command('learner')}"
-        return [Finding("writing to S3", MISSING, error.response["Error"]["Message"], mend)]
-    return [Finding("writing to S3", GOOD, f"an object was put into {plan.bucket} and deleted")]
+        return [Finding(WRITING, MISSING, error.response["Error"]["Message"], mend)]
+    return [Finding(WRITING, GOOD, f"an object was put into {plan.bucket} and deleted")]
 
 
 def _quotas(plan):
@@ -329,6 +328,16 @@ def _alerts(plan):
             who = {key: notification[key] for key in ("NotificationType", "ComparisonOperator", "Threshold")}
             who |= {"ThresholdType": notification["ThresholdType"]} if "ThresholdType" in notification else {}
             if budgets.describe_subscribers_for_notification(**of, Notification=who).get("Subscribers"):
-                return [Finding("budget with an alert", GOOD, name)]
+                return [Finding(ALERT, GOOD, name)]
     found = f"of {len(names)} budgets none tells anybody" if names else "there is no budget"
-    return [Finding("budget with an alert", MISSING, found, f"Chapter 3 makes one in code; by hand: {BUDGETS}")]
+    return [Finding(ALERT, MISSING, found, f"Chapter 3 makes one in code; by hand: {BUDGETS}")]
+
+
+QUESTIONS = {  # in the order in which they are asked
+    ROLE: _role,
+    OF_LEARNER: _of_learner,
+    OF_JOBS: _of_jobs,
+    BUCKET: _bucket,
+    "quotas": _quotas,
+    ALERT: _alerts,
+}

@@ -14,7 +14,7 @@ import boto3
 
 def main(tags, now=None):
     """End what is over among the things that have these tags (a dict), and say what it was."""
-    if not tags:
+    if not all(tags.values()) or not tags:
         raise SystemExit("Whose things? Name a tag at least, such as learner=me.")
     sagemaker, now = boto3.client("sagemaker"), now or datetime.now(UTC)
     ended = [*endpoints(sagemaker, tags, now), *notebook_instances(sagemaker, tags, now)]
@@ -46,4 +46,4 @@ def is_over(sagemaker, arn, tags, now):
 
 
 if __name__ == "__main__":
-    main(dict(word.split("=", 1) for word in sys.argv[1:]))
+    main(dict(word.partition("=")[::2] for word in sys.argv[1:]))
