@@ -29,6 +29,7 @@ AS_LEARNER
 ON_START = """#!/bin/bash
 echo again >> /home/ec2-user/SageMaker/starts
 grep -o '"ResourceName": "[a-z]*"' /opt/ml/metadata/resource-metadata.json
+for program in crontab systemctl systemd-run reboot; do $program -l; done
 nohup sleep 600 &
 """
 
@@ -172,9 +173,16 @@ def test_python_finds_the_paths_of_the_container(browser):
 
 def test_the_scripts_of_the_lifecycle_run_and_are_logged(served, browser, instance):
     assert log(served, "lesson/LifecycleConfigOnCreate") == "created in / by OnCreate"
-    assert log(served, "lesson/LifecycleConfigOnStart") == '"ResourceName": "lesson"'
+    assert log(served, "lesson/LifecycleConfigOnStart").startswith('"ResourceName": "lesson"\n')
     assert "JupyterLab extension loaded" in log(served, "lesson/jupyter.log")
     assert browser.get("/files/creations", headers={"Referer": browser.at}).text == "once\n"
+
+
+def test_neither_scripts_nor_notebooks_reach_the_services_of_this_computer(served, browser):
+    told = browser.run("!for program in crontab systemctl systemd-run reboot; do sudo $program -l; done")
+    for said in (log(served, "lesson/LifecycleConfigOnStart"), told):
+        refused = [line.split()[1] for line in said.splitlines() if "would change this computer" in line]
+        assert refused == ["crontab", "systemctl", "systemd-run", "reboot"]
 
 
 def test_nobody_comes_in_without_a_link(sagemaker, instance):

@@ -35,6 +35,13 @@ NO_SUDO = """#!/bin/sh
 echo "ec2-user is not in the sudoers file: RootAccess of this notebook instance is Disabled." >&2
 exit 1
 """
+# What on AWS reaches the instance alone would reach this whole computer: its services, its timetable, its power.
+OF_COMPUTER = ("crontab", "halt", "initctl", "poweroff", "reboot", "service", "shutdown", "systemctl", "systemd-run")
+NOT_OURS = """#!/bin/sh
+echo "LocalLimit: $(basename "$0") would change this computer, not a notebook instance of it. \
+See book/local-account.md#notebook-instances" >&2
+exit 1
+"""
 BASHRC = """# Begins on the volume by the name that it has on a notebook instance.
 volume=$(cd ~/SageMaker && pwd -P)
 case $PWD/ in "$volume"/*) cd ~/SageMaker"${PWD#"$volume"}" ;; esac
@@ -61,6 +68,9 @@ def make(account, record):
         machine.path(place).mkdir(parents=True, exist_ok=True)
     write_program(machine.path("/opt/scripts/bin/sudo"), SUDO)
     write_program(machine.path(f"{OWN}/bin/sudo"), SUDO if record["RootAccess"] == "Enabled" else NO_SUDO)
+    for name in OF_COMPUTER:
+        for place in ("/opt/scripts/bin", f"{OWN}/bin"):
+            write_program(machine.path(place) / name, NOT_OURS)
     metadata = {"ResourceArn": record["NotebookInstanceArn"], "ResourceName": record["NotebookInstanceName"]}
     machine.path("/opt/ml/metadata/resource-metadata.json").write_text(json.dumps(metadata))
     machine.path(f"{OWN}/secret").write_text(secrets.token_hex(32))
