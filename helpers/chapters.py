@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from . import belongings, cleanup, costs, session
 from .local_account import guardian, serving
 from .local_account.client import ask
+from .own_account import guard
 from .tables import Table
 
 ROOT = Path(__file__).parents[1]
@@ -178,10 +179,11 @@ def run_cells(chapter, output, parameters, progress, folder):
     papermill_engines.register(SavedOnce.__name__, SavedOnce)
     bar = {"desc": chapter.stem, "file": sys.stderr} if progress else False
     try:
-        papermill.execute_notebook(
-            chapter, output, parameters, cwd=folder, kernel_name=KERNEL["name"], progress_bar=bar,
-            execution_timeout=LONGEST, start_timeout=120, engine_name=SavedOnce.__name__,
-        )  # fmt: skip
+        with variables({guard.CHAPTER: chapter.name[:2]}):
+            papermill.execute_notebook(
+                chapter, output, parameters, cwd=folder, kernel_name=KERNEL["name"], progress_bar=bar,
+                execution_timeout=LONGEST, start_timeout=120, engine_name=SavedOnce.__name__,
+            )  # fmt: skip
     except PapermillExecutionError as error:
         return f"In [{error.exec_count}]:\n{error.source}\n\n{error.ename}: {error.evalue}"
     except Exception as error:  # a kernel that dies, a cell that takes for ever

@@ -174,6 +174,13 @@ def preflight(options):
     return 0 if preflight.is_good(found) else 1
 
 
+def guard(options):
+    """Show what the notebooks may rent on AWS and have rented, or change it; nothing is asked of AWS."""
+    from .own_account import allowance
+
+    print(allowance.changed(options.usd, options.hours, options.allow, options.on).table())
+
+
 def clean(options):
     """Show what of a learner's lives in an account, and delete it with --yes; exit status 1 if anything is left."""
     from .own_account.clean import clean
@@ -274,6 +281,13 @@ def _parser():
             )
     for run in (policy, preflight):
         _add_of_own_account(commands, run)
+    command = commands.add_parser("guard", help=guard.__doc__, description=guard.__doc__)
+    command.set_defaults(run=guard)
+    command.add_argument("--usd", metavar="N", help='rent for so many USD at most from now on, or "none" for no limit')
+    command.add_argument("--hours", type=float, help="count what nobody has ended for so long, and tag it so")
+    command.add_argument("--allow", nargs="+", default=(), metavar="TYPE", help="let these machines be rented, too")
+    command.add_argument("--off", dest="on", action="store_false", default=None, help="let every call pass unnoticed")
+    command.add_argument("--on", dest="on", action="store_true", default=None, help="guard again")
     command = commands.add_parser("clean", help=clean.__doc__, description=clean.__doc__)
     command.set_defaults(run=clean)
     command.add_argument("--account", choices=("local", "aws"), default="local", help="default: %(default)s")

@@ -26,6 +26,7 @@ from . import belongings, noise, schemas, waiting
 from .local_account import connection, serving
 from .local_account.client import ask
 from .local_account.serving import FOLDER
+from .own_account import guard
 
 ROOT = Path(__file__).parents[1]
 LEARNER = re.compile(r"[a-z][a-z0-9]{0,15}")
@@ -134,6 +135,7 @@ def end():
     if _own_environment.local:
         connection.release()
         waiting.last_as_long_as_asked()
+    guard.leave()
     _own_environment.put_back()
     _forget_sessions()
 
@@ -169,7 +171,9 @@ def _aws(learner, region, keep):
     os.environ["SAGEMAKER_ROLE_ARN"] = role = execution_role(caller["Arn"])
     now = parsedate_to_datetime(caller["ResponseMetadata"]["HTTPHeaders"]["date"])
     account_id = caller["Account"]
-    return Course("aws", learner, region, keep, role, account_id, *_times(now, account_id, learner, region))
+    course = Course("aws", learner, region, keep, role, account_id, *_times(now, account_id, learner, region))
+    guard.stand(course)
+    return course
 
 
 def _times(now, *where):

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from helpers import session
 from helpers.local_account import serving
+from helpers.own_account import allowance
 
 ROOT = Path(__file__).parents[1]
 TRUST = ROOT / "tests" / "trust"
@@ -28,7 +30,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Refuse to spend money without a limit."""
+    """Refuse to spend money without a limit; what tests rent is noted apart from what the learner does."""
+    if config.getoption("account") == "local":
+        os.environ[allowance.FILE] = os.path.join(tempfile.mkdtemp(), "guard.json")
     if config.getoption("account") == "aws" and config.getoption("spending_limit") is None:
         raise pytest.UsageError(
             "--account aws starts machines on your own AWS account, which are billed. State how much the chapters may "

@@ -20,7 +20,7 @@ import nbformat
 
 from helpers import chapters
 from helpers.local_account import quotas, serving
-from helpers.own_account import policies, preflight
+from helpers.own_account import allowance, policies, rentals
 
 STAND_IN = Path(__file__).with_name("stand_in")
 LEARNER, JOBS = "CourseLearner", "CourseJobs"  # the role of who runs a chapter, and that of jobs and endpoints
@@ -74,6 +74,7 @@ def stand_in(folder, learner=EVERYTHING, jobs=EVERYTHING, enforce=False, before=
             "AWS_SESSION_TOKEN": keys["SessionToken"],
             "SAGEMAKER_ROLE_ARN": arns[JOBS],
             "PYTHONPATH": str(STAND_IN),
+            allowance.FILE: str(folder / "guard.json"),
         }
     finally:
         serving.down(folder)
@@ -164,13 +165,13 @@ def record(notebooks):
     for chapter, found in recorded.items():
         rows += [dict(zip(COLUMNS, (chapter, *one, RECORDED), strict=True)) for one in found]
     write(policies.TABLE, COLUMNS, rows)
-    rows = [row for row in preflight.machines() if row["chapter"] not in recorded]
+    rows = [row for row in rentals.of_chapters() if row["chapter"] not in recorded]
     for chapter, found in wanted.items():
         rows += [
             {"chapter": chapter, "component": component, "instance_type": type, "count": count}
             for (component, type), count in found.items()
         ]
-    write(preflight.MACHINES, ("chapter", "component", "instance_type", "count"), rows)
+    write(rentals.TABLE, ("chapter", "component", "instance_type", "count"), rows)
 
 
 def write(path, columns, rows):

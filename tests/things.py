@@ -20,6 +20,10 @@ def model(course, name, tags):
 def job(course, name, program, metrics=(), **members):
     """Start a training job that runs a shell program."""
     boto3.client("s3").create_bucket(Bucket=course.bucket)
+    usual = {
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+    }
     boto3.client("sagemaker").create_training_job(
         TrainingJobName=name,
         AlgorithmSpecification={
@@ -30,10 +34,8 @@ def job(course, name, program, metrics=(), **members):
         },
         RoleArn=course.role,
         OutputDataConfig={"S3OutputPath": f"s3://{course.bucket}/me-job"},
-        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
-        StoppingCondition={"MaxRuntimeInSeconds": 600},
         Tags=course.tags,
-        **members,
+        **usual | members,
     )
 
 

@@ -107,9 +107,9 @@ def _used(account, region, component):
     kind = {"processing": "ProcessingJob", "transform": "TransformJob"}.get(component, "TrainingJob")
     records = [
         record for record in account.records.all(kind, region)
-        if record[BY_NAME[kind].status] in BY_NAME[kind].busy and component in _of_job(record)
+        if record[BY_NAME[kind].status] in BY_NAME[kind].busy and component in of_job(record)
     ]  # fmt: skip
-    return sum((_of_job(record)[component] for record in records), Counter())
+    return sum((of_job(record)[component] for record in records), Counter())
 
 
 def _runs(endpoint):
@@ -120,7 +120,7 @@ def _up(notebook):
     return notebook["NotebookInstanceStatus"] not in ("Stopped", "Failed", "Deleting")
 
 
-def _of_job(request):
+def of_job(request):
     """Return the machines of a job's request or record, by component and type."""
     if "ProcessingResources" in request:
         component, machines = "processing", request["ProcessingResources"].get("ClusterConfig", {})
@@ -139,7 +139,7 @@ def _of_tuning(account, region, request):
     definitions = [request.get("TrainingJobDefinition"), *request.get("TrainingJobDefinitions", [])]
     found = {}
     for definition in filter(None, definitions):  # of several, each may have all the jobs
-        for component, machines in _of_job(definition).items():
+        for component, machines in of_job(definition).items():
             many = Counter({kind: count * parallel for kind, count in machines.items()})
             found[component] = found.get(component, Counter()) | many
     return found
@@ -178,9 +178,9 @@ def _of_notebook(account, region, request):
 
 
 WANTED = {  # operation -> the machines that it asks for, by component and type
-    "CreateTrainingJob": lambda account, region, request: _of_job(request),
-    "CreateProcessingJob": lambda account, region, request: _of_job(request),
-    "CreateTransformJob": lambda account, region, request: _of_job(request),
+    "CreateTrainingJob": lambda account, region, request: of_job(request),
+    "CreateProcessingJob": lambda account, region, request: of_job(request),
+    "CreateTransformJob": lambda account, region, request: of_job(request),
     "CreateHyperParameterTuningJob": _of_tuning,
     "CreateEndpoint": _of_endpoint,
     "UpdateEndpoint": _of_endpoint,  # while it is updated, an endpoint has the machines of both configurations

@@ -5,7 +5,6 @@
 Everything here only asks. `--write` also puts an object of a few bytes into the bucket, and deletes it.
 """
 
-import csv
 import json
 import os
 import re
@@ -13,8 +12,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
-from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,9 +23,8 @@ from ..local_account.quotas import USAGES
 from ..local_account.services import policy
 from ..local_account.services.policy_grammar import read_trust
 from ..tables import Table
-from . import policies
+from . import policies, rentals
 
-MACHINES = Path(__file__).with_name("machines.csv")
 GOOD, MISSING, UNKNOWN = "good", "missing", "unknown"
 ROLE, BUCKET, ALERT, WRITING = "execution role", "bucket", "budget with an alert", "writing to S3"
 OF_LEARNER, OF_JOBS = "permissions of the learner", "permissions of the jobs"
@@ -103,13 +99,6 @@ def table(found):
 def is_good(found):
     """Tell whether nothing is missing."""
     return all(one.state != MISSING for one in found)
-
-
-@cache
-def machines():
-    """Return the rows of machines.csv: chapter, component, instance_type, and how many at the same time at most."""
-    with MACHINES.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def _answered(what, question, plan):
@@ -277,7 +266,7 @@ def _written(plan):
 def _quotas(plan):
     """Compare the account's quotas with the machines that the chapters rent at the same time."""
     wanted: Counter = Counter()
-    for row in machines():
+    for row in rentals.of_chapters():
         if not plan.chapters or row["chapter"] in plan.chapters:
             wanted |= Counter({(row["component"], row["instance_type"]): int(row["count"])})
     pages = boto3.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")

@@ -1,0 +1,195 @@
+"""How much may be rented on AWS from this clone, and what was: one file, which all its notebooks share.
+
+The file is .guard.json of the clone, or what the variable COURSE_GUARD names. `course guard` shows and changes it.
+"""
+
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..local_account.errors import Refused
+from ..tables import Table
+
+FILE = "COURSE_GUARD"  # the variable that names another file
+USUAL = Path(__file__).parents[2] / ".guard.json"
+
+
+@dataclass
+class Rented:
+    """Machines that were rented: since when, until when at most, and what they cost."""
+
+    account: str  # "123456789012"
+    region: str
+    learner: str
+    kind: str  # "endpoint"
+    name: str
+    machines: str  # "2 × ml.m5.large"
+    usd_per_hour: float | None  # None: no rate is known
+    began: datetime
+    until: datetime  # a job ends then at the latest; an endpoint costs on after it, if nobody ends it
+    ends_itself: bool  # a job does
+    ended: datetime | None = None
+    seconds: float | None = None  # that AWS bills, where AWS says so
+
+    def usd(self, now):
+        """Return what it cost if it has ended, or costs at most; None if no rate is known."""
+        if self.usd_per_hour is None:
+            return None
+        end = self.ended or (self.until if self.ends_itself else max(self.until, now))
+        seconds = (end - self.began).total_seconds() if self.seconds is None else self.seconds
+        return self.usd_per_hour * max(0, seconds) / 3600
+
+    def is_overdue(self, now):
+        """Tell whether it was to have been ended by somebody before now."""
+        return self.ended is None and not self.ends_itself and now > self.until
+
+    @property
+    def thing(self):
+        """What has the machines: an endpoint that is updated stays the same thing."""
+        return self.account, self.region, self.kind, self.name
+
+    def __str__(self):
+        return f"{self.kind} {self.name}"
+
+
+@dataclass
+class Allowance:
+    """What a learner lets the notebooks rent."""
+
+    on: bool = True
+    usd: float | None = 5.0  # from `since` on, together; None: no limit
+    hours: float = 4.0  # that what nobody has ended is counted for, and that the tag `until` gives it
+    machines: list = field(default_factory=list)  # types allowed besides those that the chapters rent
+    since: datetime | None = None
+    rented: list = field(default_factory=list)
+
+    def usd_of_all(self, now):
+        """Return what everything cost, or costs at most, by the rates that we know."""
+        return sum(one.usd(now) or 0 for one in self.rented)
+
+    def open_of(self, thing):
+        """Return what a thing has rented and not ended."""
+        return [one for one in self.rented if one.ended is None and one.thing == thing]
+
+    def begins(self, new):
+        """Note a rental; what the same thing had before ends with it."""
+        self.ends(new.thing, new.began)
+        self.rented.append(new)
+
+    def never_began(self, new):
+        """Take back that a rental began, and that it ended what its thing had before."""
+        self.rented = [one for one in self.rented if one != new]
+        for one in self.rented:
+            if one.thing == new.thing and one.ended == new.began:
+                one.ended = None
+
+    def ends(self, thing, when):
+        """Note that a thing has ended."""
+        for one in self.open_of(thing):
+            one.ended = when
+
+    def table(self, now=None):
+        """Return everything as a table."""
+        now = now or datetime.now(UTC)
+        rows = [
+            [str(one), one.machines, one.region, f"{one.began:%Y-%m-%d %H:%M}", _end(one, now), _dollars(one.usd(now))]
+            for one in self.rented
+        ]
+        limit = "no limit" if self.usd is None else f"USD {self.usd:g}"
+        notes = [
+            f"Together USD {self.usd_of_all(now):.4f}, of a limit of {limit}" + self._since() + ".",
+            f"What nobody ends is counted for {self.hours:g} hours. Storage, requests and logs are not counted.",
+            *([f"Allowed besides the machines of the chapters: {', '.join(self.machines)}."] if self.machines else []),
+            *([] if self.on else ["The guard is off: nothing is refused and nothing is noted."]),
+        ]
+        columns = ["what", "machines", "region", "since", "until", "USD at most"]
+        return Table(columns, rows, notes=notes, empty="Nothing was rented.")
+
+    def _since(self):
+        return f" since {self.since:%Y-%m-%d %H:%M} UTC" if self.since else ""
+
+
+@contextmanager
+def opened(path=None):
+    """Give the Allowance of a file, alone among all kernels, and write it when it has changed.
+
+    Raises Refused if the file cannot be read as one.
+    """
+    path = Path(path or os.environ.get(FILE) or USUAL)
+    with open(path.with_name(f"{path.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        allowance = _read(path, before) if before else Allowance()
+        try:
+            yield allowance
+        finally:
+            after = json.dumps(asdict(allowance), indent=1, default=datetime.isoformat)
+            if after != before:
+                new = path.with_name(f"{path.name}.new")
+                new.write_text(after, encoding="utf-8")
+                os.replace(new, path)
+
+
+def changed(usd=None, hours=None, allow=(), on=None, path=None):
+    """Change what is given, and return the Allowance; a new limit ("none" for none) counts from now on."""
+    limit = _limit(usd)
+    if hours is not None and not 0 < hours <= 24 * 7:
+        raise Refused(f"Hours are more than 0 and at most {24 * 7}, not {hours:g}.")
+    for name in allow:
+        if not name.startswith("ml."):
+            raise Refused(f"A machine of SageMaker is called like ml.m5.xlarge, not {name!r}.")
+    with opened(path) as allowance:
+        if usd is not None:
+            now = datetime.now(UTC)
+            allowance.usd, allowance.since = limit, now
+            allowance.rented = [one for one in allowance.rented if one.ended is None and not _is_over(one, now)]
+        allowance.hours = hours or allowance.hours
+        allowance.machines = sorted({*allowance.machines, *allow})
+        allowance.on = allowance.on if on is None else on
+        return allowance
+
+
+def _limit(usd):
+    if usd in (None, "none"):
+        return None
+    try:
+        limit = float(usd)
+    except ValueError:
+        limit = -1
+    if not 0 < limit < float("inf"):
+        raise Refused(f"A limit is a number of USD above 0, such as 5, or none, not {usd!r}.")
+    return limit
+
+
+def _is_over(one, now):
+    return one.ends_itself and one.until < now
+
+
+def _end(one, now):
+    if one.ended:
+        return f"{one.ended:%Y-%m-%d %H:%M}, ended"
+    return f"{one.until:%Y-%m-%d %H:%M}" + (", OVERDUE" if one.is_overdue(now) else "")
+
+
+def _dollars(usd):
+    return "not known" if usd is None else f"{usd:.4f}"
+
+
+def _read(path, text):
+    try:
+        found = json.loads(text)
+        rented = [Rented(**{name: _time(name, value) for name, value in one.items()}) for one in found.pop("rented")]
+        return Allowance(**{name: _time(name, value) for name, value in found.items()}, rented=rented)
+    except (ValueError, TypeError, KeyError, AttributeError) as problem:
+        raise Refused(
+            f"{path} cannot be read as the guard's notes ({problem}). Move it away, and look with `course clean` what "
+            "lives on AWS; the guard then begins anew."
+        ) from None
+
+
+def _time(name, value):
+    return datetime.fromisoformat(value) if name in ("began", "until", "ended", "since") and value else value

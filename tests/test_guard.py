@@ -1,0 +1,300 @@
+"""The guard of chapters on AWS, for which a local account stands in: what it lets pass, refuses, tags and notes."""
+
+import contextlib
+import io
+import json
+import os
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+import least_privilege
+import things
+from endpoints import XGBOOST, xgboost_archive
+from helpers import chapters, command, prices, session
+from helpers.local_account.errors import Refused
+from helpers.own_account import allowance, guard, rentals
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+JOB = {"ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 5}}
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory):
+    """The account that stands in for AWS: its folder, and the variables of its learner."""
+    folder = tmp_path_factory.mktemp("guard") / "account"
+    with least_privilege.stand_in(folder) as variables:
+        yield folder, variables
+
+
+@pytest.fixture
+def course(aws, tmp_path):
+    """A course on AWS that has rented nothing."""
+    with chapters.variables(aws[1] | {allowance.FILE: str(tmp_path / "guard.json")}):
+        course = session.begin("aws")
+        boto3.client("s3").create_bucket(Bucket=course.bucket)
+        yield course
+        session.end()
+
+
+def noted():
+    """Return what the guard has noted."""
+    with allowance.opened() as now:
+        return now.rented
+
+
+def asked(folder, operation):
+    """Return the calls of an operation that reached the account."""
+    lines = (folder / "calls.jsonl").read_text().splitlines() if (folder / "calls.jsonl").exists() else []
+    return [call for call in map(json.loads, lines) if call.get("Operation") == operation]
+
+
+def deploy(course, name, machine="ml.m5.large", count=1, **tags):
+    """Create a model, a configuration and an endpoint, without waiting for it."""
+    sagemaker = boto3.client("sagemaker")
+    key = f"{course.prefix}/model.tar.gz"
+    boto3.client("s3").upload_fileobj(io.BytesIO(xgboost_archive()), course.bucket, key)
+    container = {"Image": XGBOOST, "ModelDataUrl": f"s3://{course.bucket}/{key}"}
+    with contextlib.suppress(ClientError):  # it is there
+        sagemaker.create_model(ModelName="me-model", PrimaryContainer=container, ExecutionRoleArn=course.role)
+    variant = {"VariantName": "only", "ModelName": "me-model", "InstanceType": machine, "InitialInstanceCount": count}
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name, **tags)
+
+
+def test_a_machine_that_no_chapter_rents_is_refused_until_it_is_allowed(course, aws, capsys):
+    large = {"InstanceType": "ml.r5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
+    with pytest.raises(
+        guard.NotRented, match=r"ml\.r5\.large for training is not on the course's list, which has ml\.m5"
+    ):
+        things.job(course, "me-large", "true", ResourceConfig=large)
+    assert (
+        noted() == []
+        and boto3.client("sagemaker").list_training_jobs(NameContains="me-large")["TrainingJobSummaries"] == []
+    )
+    assert command.main(["guard", "--allow", "ml.r5.large"]) == 0
+    assert "Allowed besides the machines of the chapters: ml.r5.large." in capsys.readouterr().out
+    things.finished_job(course, "me-large", "true", ResourceConfig=large)
+    assert [str(one) for one in noted()] == ["training job me-large"]
+
+
+def test_the_rate_is_stated_before_the_call_and_agrees_with_the_price_list(course, capsys):
+    things.finished_job(course, "me-stated", "true", **JOB)
+    rate = prices.rate("ml.m5.xlarge", "training").usd_per_hour
+    assert (
+        f"We rent 1 × ml.m5.xlarge for the training job me-stated: USD {rate:g} per hour, "
+        f"USD {rate / 6:.2f} if it takes 600 s, when it is stopped." in capsys.readouterr().out
+    )
+
+
+def test_nothing_is_rented_beyond_the_limit_and_what_jobs_really_took_makes_room(course):
+    rate = prices.rate("ml.m5.xlarge", "training").usd_per_hour
+    allowance.changed(usd=f"{rate / 6 * 1.5}")  # one job of 600 s, and half of another
+    things.finished_job(course, "me-first-of-two", "true", **JOB)
+    things.finished_job(course, "me-second-of-two", "true", **JOB)  # the first took a second
+    assert all(one.seconds is not None and one.seconds < 60 for one in noted()[:1])
+    with pytest.raises(guard.NotRented, match=r"me-third may cost USD 0\.08 .*together with .* limit is USD 0\.0575\."):
+        things.job(course, "me-third", "true", ResourceConfig=JOB["ResourceConfig"] | {"InstanceCount": 2})
+    assert [str(one) for one in noted()] == ["training job me-first-of-two", "training job me-second-of-two"]
+
+
+def test_what_aws_refuses_is_not_noted(course):
+    deploy(course, "me-refused")
+    before = noted()
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint"):
+        boto3.client("sagemaker").create_endpoint(EndpointName="me-refused", EndpointConfigName="me-refused")
+    assert noted() == before and before[0].ended is None
+    with pytest.raises(ClientError, match="Could not find"):
+        boto3.client("sagemaker").create_endpoint(EndpointName="me-other", EndpointConfigName="me-none")
+    assert noted() == before
+
+
+def test_an_endpoint_is_noted_from_its_creation_over_its_update_to_its_end(course):
+    deploy(course, "me-noted")
+    sagemaker = boto3.client("sagemaker")
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="me-noted")
+    variant = {"VariantName": "only", "ModelName": "me-model", "InstanceType": "ml.m5.large", "InitialInstanceCount": 2}
+    sagemaker.create_endpoint_config(EndpointConfigName="me-noted-2", ProductionVariants=[variant])
+    sagemaker.update_endpoint(EndpointName="me-noted", EndpointConfigName="me-noted-2")
+    first, second = noted()
+    assert first.ended == second.began and first.machines == "1 × ml.m5.large" and second.machines == "2 × ml.m5.large"
+    assert second.usd_per_hour == 2 * first.usd_per_hour == 2 * prices.rate("ml.m5.large", "hosting").usd_per_hour
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="me-noted")
+    sagemaker.delete_endpoint(EndpointName="me-noted")
+    assert noted()[1].ended is not None
+
+
+def test_scaling_counts_the_machines_that_there_may_be_at_most(course):
+    deploy(course, "me-scaled")
+    boto3.client("sagemaker").get_waiter("endpoint_in_service").wait(EndpointName="me-scaled")
+    target = {
+        "ServiceNamespace": "sagemaker", "ResourceId": "endpoint/me-scaled/variant/only",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount", "MinCapacity": 1,
+    }  # fmt: skip
+    scaling = boto3.client("application-autoscaling")
+    with pytest.raises(guard.NotRented, match=r"endpoint me-scaled may cost USD 46\.00"):
+        scaling.register_scalable_target(**target, MaxCapacity=100)
+    scaling.register_scalable_target(**target, MaxCapacity=3)
+    assert [one.machines for one in noted() if one.ended is None] == ["3 × ml.m5.large"]
+
+
+def test_what_is_created_has_the_tags_of_course_learner_chapter_and_time(course, monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/09-an-endpoint.ipynb")
+    theirs = {"Key": "learner", "Value": "you"}
+    until = {"Key": "until", "Value": (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="minutes")}
+    deploy(course, "me-tagged", Tags=[theirs, until])
+    arn = boto3.client("sagemaker").describe_endpoint(EndpointName="me-tagged")["EndpointArn"]
+    tags = {tag["Key"]: tag["Value"] for tag in boto3.client("sagemaker").list_tags(ResourceArn=arn)["Tags"]}
+    assert tags == {"course": session.COURSE, "learner": "you", "chapter": "09", "until": until["Value"]}
+    assert noted()[0].until == datetime.fromisoformat(until["Value"])
+    config = arn.replace(":endpoint/", ":endpoint-config/")
+    tags = {tag["Key"]: tag["Value"] for tag in boto3.client("sagemaker").list_tags(ResourceArn=config)["Tags"]}
+    assert datetime.fromisoformat(tags["until"]) - datetime.now(UTC) > timedelta(hours=3, minutes=50)
+    assert (tags["learner"], tags["chapter"]) == ("me", "09")
+
+
+def test_operations_of_no_chapter_are_refused_before_they_are_asked_unless_the_guard_is_off(course, aws):
+    sagemaker = boto3.client("sagemaker")
+    with pytest.raises(guard.NotRented, match=r"CreateImage is none of the operations .* course guard --off"):
+        sagemaker.create_image(ImageName="me-image", RoleArn=course.role)
+    assert asked(aws[0], "CreateImage") == []
+    assert command.main(["guard", "--off"]) == 0
+    with pytest.raises(ClientError):  # the account itself has it not
+        sagemaker.create_image(ImageName="me-image", RoleArn=course.role)
+    assert command.main(["guard", "--on"]) == 0
+    with pytest.raises(guard.NotRented):
+        sagemaker.create_image(ImageName="me-image", RoleArn=course.role)
+
+
+def test_where_no_rate_is_known_no_limit_can_be_kept(course, capsys):
+    elsewhere, sagemaker = session.begin("aws", region="eu-west-1"), boto3.client("sagemaker")
+    things.model(elsewhere, "me-model", elsewhere.tags)
+    variant = {"VariantName": "only", "ModelName": "me-model", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(EndpointConfigName="me-elsewhere", ProductionVariants=[variant])
+    names = {"EndpointName": "me-elsewhere", "EndpointConfigName": "me-elsewhere"}
+    with pytest.raises(guard.NotRented, match=r"No rate is known for the region eu-west-1.* course guard --usd none"):
+        sagemaker.create_endpoint(**names)
+    command.main(["guard", "--usd", "none"])
+    sagemaker.create_endpoint(**names)
+    assert "We rent 1 × ml.m5.large for the endpoint me-elsewhere, at a rate that the course does not know." in (
+        capsys.readouterr().out
+    )
+    assert "not known" in str(allowance.changed().table())
+
+
+def test_what_ended_elsewhere_and_what_stands_too_long_is_found_at_the_next_beginning(course, capsys):
+    for name in ("me-gone", "me-stands"):
+        deploy(course, name)
+        boto3.client("sagemaker").get_waiter("endpoint_in_service").wait(EndpointName=name)
+    guard.leave()  # as if by a click in the console
+    boto3.client("sagemaker").delete_endpoint(EndpointName="me-gone")
+    boto3.client("sagemaker").get_waiter("endpoint_deleted").wait(EndpointName="me-gone")
+    with allowance.opened() as now:
+        now.rented = [replace(one, until=one.began) for one in now.rented]
+    capsys.readouterr()
+    session.begin("aws")
+    said = capsys.readouterr().out
+    assert "endpoint me-stands was wanted until" in said and "endpoint me-gone" not in said
+    assert "course clean --account aws --learner me --region us-east-1 --yes" in said
+    assert [one.ended is None for one in noted()] == [False, True]
+    assert "OVERDUE" in str(allowance.changed().table(datetime.now(UTC) + timedelta(seconds=1)))
+
+
+def test_two_kernels_together_do_not_pass_the_limit(course):
+    allowance.changed(usd="0.05")  # one job of 600 s costs 0.0383 at most
+    refused, started = [], threading.Barrier(2)
+
+    def rent(name):
+        started.wait()
+        try:
+            things.job(course, name, "sleep 2", **JOB)
+        except guard.NotRented:
+            refused.append(name)
+
+    threads = [threading.Thread(target=rent, args=(f"me-racer-{number}",)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 1 and len(noted()) == 1
+
+
+def test_notes_that_cannot_be_read_stop_everything_and_are_kept(course, capsys):
+    path = Path(os.environ[allowance.FILE])
+    path.write_text('{"rented": [7]}')
+    with pytest.raises(Refused, match="cannot be read as the guard's notes"):
+        deploy(course, "me-unread")
+    assert command.main(["guard"]) == 1
+    assert "Move it away" in capsys.readouterr().err and path.read_text() == '{"rented": [7]}'
+
+
+@pytest.mark.parametrize("options", (["--usd", "-1"], ["--usd", "much"], ["--hours", "0"], ["--allow", "m5.large"]))
+def test_a_wrong_limit_is_refused(course, options, capsys):
+    assert command.main(["guard", *options]) == 1
+    assert capsys.readouterr().err.startswith("course: ")
+
+
+def test_a_new_limit_counts_from_now_and_keeps_what_stands():
+    base = {"account": "1", "region": "us-east-1", "learner": "me", "machines": "", "usd_per_hour": 1.0, "began": NOW}
+    job = allowance.Rented(kind="training job", name="a", until=NOW + timedelta(hours=1), ends_itself=True, **base)
+    stands = allowance.Rented(kind="endpoint", name="b", until=NOW + timedelta(hours=4), ends_itself=False, **base)
+    ended = replace(stands, name="c", ended=NOW + timedelta(minutes=30))
+    assert [one.usd(NOW + timedelta(hours=6)) for one in (job, stands, ended)] == [1.0, 6.0, 0.5]
+    assert [one.is_overdue(NOW + timedelta(hours=6)) for one in (job, stands, ended)] == [False, True, False]
+    with allowance.opened() as now:
+        now.rented = [job, stands, ended]
+    assert [one.name for one in allowance.changed(usd="7").rented] == ["b"]
+
+
+def test_the_local_account_has_no_guard(course):
+    session.begin("local")
+    assert guard.BaseClient._make_api_call is guard._call
+
+
+TUNING = {
+    "HyperParameterTuningJobName": "t",
+    "HyperParameterTuningJobConfig": {"ResourceLimits": {"MaxNumberOfTrainingJobs": 5, "MaxParallelTrainingJobs": 2}},
+    "TrainingJobDefinition": {**JOB, "StoppingCondition": {"MaxRuntimeInSeconds": 100}},
+}
+SERVERLESS = {"VariantName": "a", "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 2}}
+MANAGED = {
+    "VariantName": "b", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1,
+    "ManagedInstanceScaling": {"Status": "ENABLED", "MaxInstanceCount": 4},
+}  # fmt: skip
+
+
+def test_what_calls_rent():
+    def seconds(operation, **request):
+        return rentals.of_call(operation, request, None).seconds
+
+    named = {"TrainingJobName": "j", **JOB}
+    assert seconds("CreateHyperParameterTuningJob", **TUNING) == 5 * 100
+    assert seconds("CreateTrainingJob", **named) == 24 * 3600
+    kept = JOB["ResourceConfig"] | {"KeepAlivePeriodInSeconds": 60}
+    assert seconds("CreateTrainingJob", **named | {"ResourceConfig": kept}) == 24 * 3600 + 60
+    transform = {"TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1}}
+    assert seconds("CreateTransformJob", TransformJobName="t", **transform) is None
+    assert rentals.of_config({"ProductionVariants": [SERVERLESS, MANAGED]}) == (
+        rentals.Machines("hosting", "ml.m5.large", 4),
+    )
+    assert rentals.of_call("CreateModel", {"ModelName": "m"}, None) is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    (
+        ("CreateTrainingJob", {"TrainingJobName": "j", "ResourceConfig": {"InstanceGroups": []}}),
+        (
+            "CreateHyperParameterTuningJob",
+            {**TUNING, "TrainingJobDefinition": {"HyperParameterTuningResourceConfig": {}}},
+        ),
+    ),
+)
+def test_machines_that_are_not_named_as_the_course_names_them_are_not_guessed(operation, request_):
+    with pytest.raises(rentals.UnknownMachines, match="names no instance type"):
+        rentals.of_call(operation, request_, None)
