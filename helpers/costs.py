@@ -101,9 +101,13 @@ def rate_sentence(machine, component, region=prices.REGION):
         rate = prices.rate(machine, component, region)
     except prices.NoRate as unknown:
         return str(unknown)
-    by = "price of" if rate.status == "confirmed" else "not confirmed by AWS,"
     what = f"One {machine} for {WHERE.get(component, component)} costs USD {rate.usd_per_hour:g} per hour"
-    return f"{what}, USD {rate.usd_per_hour * 24:.2f} per day ({region}, {by} {rate.date})."
+    return f"{what}, USD {rate.usd_per_hour * 24:.2f} per day ({region}, {dated(rate)})."
+
+
+def dated(rate):
+    """Return how we know a rate, as words: "price of 2026-09-24"."""
+    return f"price of {rate.date}" if rate.status == "confirmed" else f"not confirmed by AWS, {rate.date}"
 
 
 def hourly(endpoint):

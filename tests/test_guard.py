@@ -85,10 +85,11 @@ def test_a_machine_that_no_chapter_rents_is_refused_until_it_is_allowed(course, 
 
 def test_the_rate_is_stated_before_the_call_and_agrees_with_the_price_list(course, capsys):
     things.finished_job(course, "me-stated", "true", **JOB)
-    rate = prices.rate("ml.m5.xlarge", "training").usd_per_hour
+    known = prices.rate("ml.m5.xlarge", "training")
     assert (
-        f"We rent 1 × ml.m5.xlarge for the training job me-stated: USD {rate:g} per hour, "
-        f"USD {rate / 6:.2f} if it takes 600 s, when it is stopped." in capsys.readouterr().out
+        f"We rent 1 × ml.m5.xlarge for the training job me-stated: USD {known.usd_per_hour:g} per hour (us-east-1, "
+        f"price of {known.date}), USD {known.usd_per_hour / 6:.2f} if it takes 600 s, when it is stopped."
+        in capsys.readouterr().out
     )
 
 
@@ -195,7 +196,8 @@ def test_what_ended_elsewhere_and_what_stands_too_long_is_found_at_the_next_begi
     boto3.client("sagemaker").delete_endpoint(EndpointName="me-gone")
     boto3.client("sagemaker").get_waiter("endpoint_deleted").wait(EndpointName="me-gone")
     with allowance.opened() as now:
-        now.rented = [replace(one, until=one.began) for one in now.rented]
+        hour = timedelta(hours=1)
+        now.rented = [replace(one, began=one.began - hour, until=one.began) for one in now.rented]
     capsys.readouterr()
     session.begin("aws")
     said = capsys.readouterr().out
@@ -240,7 +242,15 @@ def test_a_wrong_limit_is_refused(course, options, capsys):
 
 
 def test_a_new_limit_counts_from_now_and_keeps_what_stands():
-    base = {"account": "1", "region": "us-east-1", "learner": "me", "machines": "", "usd_per_hour": 1.0, "began": NOW}
+    base = {
+        "account": "1",
+        "region": "us-east-1",
+        "learner": "me",
+        "machines": "",
+        "usd_per_hour": 1.0,
+        "known": "",
+        "began": NOW,
+    }
     job = allowance.Rented(kind="training job", name="a", until=NOW + timedelta(hours=1), ends_itself=True, **base)
     stands = allowance.Rented(kind="endpoint", name="b", until=NOW + timedelta(hours=4), ends_itself=False, **base)
     ended = replace(stands, name="c", ended=NOW + timedelta(minutes=30))

@@ -29,6 +29,7 @@ class Rented:
     name: str
     machines: str  # "2 × ml.m5.large"
     usd_per_hour: float | None  # None: no rate is known
+    known: str  # how we know the rate: "price of 2026-09-24"
     began: datetime
     until: datetime  # a job ends then at the latest; an endpoint costs on after it, if nobody ends it
     ends_itself: bool  # a job does
@@ -102,7 +103,9 @@ class Allowance:
         limit = "no limit" if self.usd is None else f"USD {self.usd:g}"
         notes = [
             f"Together USD {self.usd_of_all(now):.4f}, of a limit of {limit}" + self._since() + ".",
-            f"What nobody ends is counted for {self.hours:g} hours. Storage, requests and logs are not counted.",
+            "A job counts with all the time that it may take, until the guard asks AWS whether it is over: at the "
+            f"beginning of a chapter, and near the limit. What nobody has ended counts {self.hours:g} hours at least.",
+            "Storage, requests and logs are not counted.",
             *([f"Allowed besides the machines of the chapters: {', '.join(self.machines)}."] if self.machines else []),
             *([] if self.on else ["The guard is off: nothing is refused and nothing is noted."]),
         ]

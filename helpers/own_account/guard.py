@@ -116,11 +116,13 @@ class Guard:
     def _noted(self, client, rental, now, wanted):
         """Return a rental as it is noted."""
         region = client.meta.region_name
+        usd_per_hour, known = _rate(rental, region)
         ends_itself = rental.seconds is not None
         return Rented(
-            self.course.account_id, region, self.course.learner, rental.kind, rental.name,
-            " and ".join(map(str, rental.machines)) or "no machine, billed by the request", _rate(rental, region),
-            now, now + timedelta(seconds=rental.seconds) if ends_itself else wanted, ends_itself,
+            account=self.course.account_id, region=region, learner=self.course.learner, kind=rental.kind,
+            name=rental.name, machines=" and ".join(map(str, rental.machines)) or "no machine, billed by the request",
+            usd_per_hour=usd_per_hour, known=known, began=now,
+            until=now + timedelta(seconds=rental.seconds) if ends_itself else wanted, ends_itself=ends_itself,
         )  # fmt: skip
 
     def _settle(self, allowance, client, now):
@@ -174,14 +176,14 @@ def _check_machines(machines):
 
 
 def _rate(rental, region):
-    """Return what a rental costs by the hour, or None if no rate is known and no limit has to be kept."""
+    """Return what a rental costs by the hour, and how we know; (None, "") if we do not and no limit has to be kept."""
     try:
-        return rental.usd_per_hour(region)
+        return rental.usd_per_hour(region), rental.known(region)
     except prices.NoRate as unknown:
         with opened() as allowance:
             limit = allowance.usd
         if limit is None:
-            return None
+            return None, ""
         raise NotRented(
             f"Nothing was rented: {unknown} So the guard cannot keep the limit of USD {limit:g}. To rent without a "
             "limit, type in a terminal: course guard --usd none"
@@ -254,7 +256,7 @@ def _sentence(allowance, new):
         return f"We rent {new.machines} for the {new}."
     limit = "" if allowance.usd is None else f" of {allowance.usd:g}"
     return (
-        f"We rent {new.machines} for the {new}: USD {new.usd_per_hour:g} per hour, "
+        f"We rent {new.machines} for the {new}: USD {new.usd_per_hour:g} per hour ({new.region}, {new.known}), "
         f"USD {new.usd(new.began):.2f} if it takes {_at_most(new)}. "
         f"All that we have rented: USD {allowance.usd_of_all(new.began):.2f}{limit} at most."
     )
@@ -263,4 +265,6 @@ def _sentence(allowance, new):
 def _at_most(new):
     seconds = (new.until - new.began).total_seconds()
     how = f"{seconds:.0f} s" if seconds < 7200 else f"{seconds / 3600:.3g} hours"
-    return f"{how}, when it is stopped" if new.ends_itself else f"{how}; nobody ends it by itself"
+    if new.ends_itself:
+        return f"{how}, when it is stopped"
+    return f"{how}, and more as long as it " + ("works" if new.kind.endswith("job") else "stands")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from .. import prices
+from .. import costs, prices
 from ..local_account import quotas
 
 TABLE = Path(__file__).with_name("machines.csv")
@@ -61,6 +61,11 @@ class Rental:
     def usd_per_hour(self, region):
         """Return what it costs by the hour; raises prices.NoRate if we do not know."""
         return sum(each.usd_per_hour(region) for each in self.machines)
+
+    def known(self, region):
+        """Return how we know what it costs, as words: "price of 2026-09-24"; raises prices.NoRate if we do not."""
+        found = [costs.dated(prices.rate(each.type, each.component, region)) for each in self.machines]
+        return " and ".join(dict.fromkeys(found))
 
     def __str__(self):
         return f"{self.kind} {self.name}"

@@ -1,10 +1,13 @@
 """What rentals have really cost: AWS is asked which of them have ended, when, and for how many seconds it bills."""
 
+from datetime import timedelta
+
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..belongings import ENDED
 
 GONE = ("ValidationException", "ResourceNotFound")
+MAKING = timedelta(minutes=1)  # a rental is noted before AWS is asked for it, and may not be there yet
 IDLE = ("Stopped", "Failed")  # the statuses of a notebook instance that has no machine
 
 
@@ -17,7 +20,7 @@ def settle(rented, ask, now):
         try:
             _settle(one, ask, now)
         except ClientError as error:
-            if error.response["Error"]["Code"] in GONE:
+            if error.response["Error"]["Code"] in GONE and now - one.began > MAKING:
                 one.ended = min(now, one.until) if one.ends_itself else now
         except BotoCoreError:
             continue
