@@ -71,10 +71,18 @@ def clock(options):
 
 
 def bill(options):
-    """Print what everything in the account would cost on AWS: by resource, by learner, by day."""
-    from .bill import bill
+    """Print what everything in the local account would cost on AWS, or what a learner's things cost in an account."""
+    if options.account == "local" and not options.learner:
+        from .bill import bill
 
-    print(bill(serving.variables(_folder(options)), options.start, options.end))
+        print(bill(serving.variables(_folder(options)), options.start, options.end))
+        return
+    from .own_account.spending import spending
+
+    if options.end or options.folder or options.port:
+        raise Refused("A learner's bill has no --end, --folder and --port: it tells what is until now.")
+    learner, regions = options.learner or "me", options.region or [serving.REGION]
+    print(_asked_of_aws(spending, options.account, learner, regions, options.start))
 
 
 def env(options):
@@ -248,6 +256,9 @@ def _parser():
         if run is bill:
             command.add_argument("--start", metavar="DAY", help="the first day, such as 2026-11-01 (default: all)")
             command.add_argument("--end", metavar="DAY", help="the day after the last (default: now)")
+            command.add_argument("--account", choices=("local", "aws"), default="local", help="default: %(default)s")
+            command.add_argument("--learner", help="by lists and tags, what this learner's things cost (aws: me)")
+            command.add_argument("--region", nargs="+", help="of a learner's things, one or more (default: us-east-1)")
     command = commands.add_parser("console", help=console.__doc__, description=console.__doc__)
     command.set_defaults(run=console)
     command.add_argument(

@@ -6,7 +6,7 @@ On the local account the seconds are those that this computer took, and nothing 
 import json
 import math
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from botocore.exceptions import ClientError
@@ -29,6 +29,8 @@ class Usage:
     seconds: float
     region: str
     spot: bool = False  # whether the machines were spot machines
+    since: str = ""  # when it was created or started: "2026-11-29T12:00:00+00:00"
+    runs: bool = False  # whether it has its machines still
 
     @property
     def usd(self):
@@ -46,17 +48,17 @@ _deleted: list[tuple[datetime, Usage]] = []  # when this kernel's clean-up delet
 def bill(course):
     """Return what the learner used since the first cell ran, as a table: thing, machine, seconds, USD."""
     used = usage(course)
-    rows = [[u.thing, f"{u.count} × {u.machine}", round(u.seconds), _dollars(u.usd)] for u in used]
+    rows = [[u.thing, f"{u.count} × {u.machine}", round(u.seconds), dollars(u.usd)] for u in used]
     known = sum(u.usd for u in used if u.usd is not None)
     partly = any(u.usd is None for u in used)
-    together = ("at least " if partly else "") + _dollars(known)
+    together = ("at least " if partly else "") + dollars(known)
     rows.append(["together", "", round(sum(u.seconds for u in used)), together])
     return Table(["what", "machine", "seconds", "USD"], rows, notes=[*_notes(course, used)])
 
 
 def usage(course):
     """Return the learner's usage since the first cell ran: jobs, and what stands or stood."""
-    return [*_processing(course), *_training(course), *_transform(course), *_standing(course), *_ended(course)]
+    return [*_processing(course), *_training(course), *_transform(course), *standing(course), *_ended(course)]
 
 
 def of_training(course, job):
@@ -68,7 +70,8 @@ def of_training(course, job):
         seconds = (_now(course) - start).total_seconds() if start and "TrainingEndTime" not in job else 0
     return Usage(
         f"training job {job['TrainingJobName']}", "training", machines["InstanceType"], machines["InstanceCount"],
-        seconds, course.region, job.get("EnableManagedSpotTraining", False),
+        seconds, course.region, job.get("EnableManagedSpotTraining", False), job["CreationTime"].isoformat(),
+        job["TrainingJobStatus"] not in belongings.ENDED,
     )  # fmt: skip
 
 
@@ -79,7 +82,7 @@ def total(used):
 
 def remember(course):
     """Note what is about to be deleted, since AWS will not know it afterwards."""
-    ended = _standing(course)
+    ended = [replace(one, runs=False) for one in standing(course)]
     _deleted.extend((_now(course), one) for one in ended)
     if path := os.environ.get(USAGE_FILE):
         with open(path, "a") as file:
@@ -128,7 +131,8 @@ def _processing(course):
         seconds = math.ceil((end - start).total_seconds()) if start else 0  # a second begun is a second
         yield Usage(
             f"processing job {job['ProcessingJobName']}", "processing", machines["InstanceType"],
-            machines["InstanceCount"], seconds, course.region,
+            machines["InstanceCount"], seconds, course.region, since=job["CreationTime"].isoformat(),
+            runs=job["ProcessingJobStatus"] not in belongings.ENDED,
         )  # fmt: skip
 
 
@@ -139,7 +143,8 @@ def _transform(course):
         seconds = math.ceil((end - start).total_seconds()) if start else 0
         yield Usage(
             f"transform job {job['TransformJobName']}", "transform", machines["InstanceType"],
-            machines["InstanceCount"], seconds, course.region,
+            machines["InstanceCount"], seconds, course.region, since=job["CreationTime"].isoformat(),
+            runs=job["TransformJobStatus"] not in belongings.ENDED,
         )  # fmt: skip
 
 
@@ -147,7 +152,8 @@ def _training(course):
     return [of_training(course, job) for job in belongings.jobs(course, since=course.began)]
 
 
-def _standing(course):
+def standing(course):
+    """Return the usage of what stands: endpoints since their creation, notebook instances since their last start."""
     return [*_endpoints(course), *_notebook_instances(course)]
 
 
@@ -160,7 +166,8 @@ def _notebook_instances(course):
             described = describe(NotebookInstanceName=thing.name)
             seconds = max(0, (_now(course) - described["LastModifiedTime"]).total_seconds())
             what = f"notebook instance {thing.name}", "notebook", described["InstanceType"]
-            yield Usage(*what, 1, seconds, course.region)
+            since = described["LastModifiedTime"].isoformat()
+            yield Usage(*what, 1, seconds, course.region, since=since, runs=True)
 
 
 def _endpoints(course):
@@ -173,8 +180,8 @@ def _endpoints(course):
             continue  # it went in between
         seconds = max(0, (_now(course) - described["CreationTime"]).total_seconds())
         if thing.tagged:
-            what = f"endpoint {thing.name}", "hosting"
-            found += [Usage(*what, *machine, seconds, course.region) for machine in machines]
+            what, since = (f"endpoint {thing.name}", "hosting"), described["CreationTime"].isoformat()
+            found += [Usage(*what, *machine, seconds, course.region, since=since, runs=True) for machine in machines]
     return found
 
 
@@ -215,5 +222,6 @@ def _notes(course, used):
         yield "This is what AWS would charge for these seconds. The local account charges nothing."
 
 
-def _dollars(usd):
+def dollars(usd):
+    """Return an amount as words: "0.1150", or "not known"."""
     return "not known" if usd is None else f"{usd:.4f}"

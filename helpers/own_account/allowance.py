@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from .. import costs
 from ..local_account.errors import Refused
 from ..tables import Table
 
@@ -97,7 +98,14 @@ class Allowance:
         """Return everything as a table."""
         now = now or datetime.now(UTC)
         rows = [
-            [str(one), one.machines, one.region, f"{one.began:%Y-%m-%d %H:%M}", _end(one, now), _dollars(one.usd(now))]
+            [
+                str(one),
+                one.machines,
+                one.region,
+                f"{one.began:%Y-%m-%d %H:%M}",
+                _end(one, now),
+                costs.dollars(one.usd(now)),
+            ]
             for one in self.rented
         ]
         limit = "no limit" if self.usd is None else f"USD {self.usd:g}"
@@ -176,10 +184,6 @@ def _end(one, now):
     if one.ended:
         return f"{one.ended:%Y-%m-%d %H:%M}, ended"
     return f"{one.until:%Y-%m-%d %H:%M}" + (", OVERDUE" if one.is_overdue(now) else "")
-
-
-def _dollars(usd):
-    return "not known" if usd is None else f"{usd:.4f}"
 
 
 def _read(path, text):

@@ -7,28 +7,26 @@ It finds by tags and by lists what a notebook's clean-up finds, without a notebo
 interrupted. Finished jobs stay, since AWS deletes none, and so do their logs.
 """
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from .. import belongings, cleanup, session
+from .. import belongings, cleanup
+from .regions import asked
 
 
 def clean(account, learner, regions, really=False):
     """Show what lives, delete it if `really` so, and return whether nothing is left in any of the regions."""
-    left = []
-    for region in dict.fromkeys(regions):
-        try:
-            course = session.begin(account, learner, region)
+
+    def cleaned(course):
+        lives = living(course)
+        print("\n".join(f"  {line}" for line in lives or ["nothing of the learner's"]))
+        if really and lives:
+            cleanup.everything(course)
             lives = living(course)
-            print("\n".join(f"  {line}" for line in lives or ["nothing of the learner's"]))
-            if really and lives:
-                cleanup.everything(course)
-                lives = living(course)
-            left += [f"{region}: {line}" for line in lives]
-        except (ClientError, BotoCoreError) as error:  # the other regions still have their turn
-            print(f"  {error}")
-            left.append(f"{region}: {error}")
-        finally:
-            session.end()
+        return lives
+
+    left = []
+    for region, lives, problem in asked(account, learner, regions, cleaned):
+        if problem:
+            print(f"  {problem}")
+        left += [f"{region}: {line}" for line in lives or ([problem] if problem else [])]
     if not left:
         print("Nothing is left.")
     elif really:

@@ -1,0 +1,17 @@
+"""One question to several regions of an account, one after the other: an error in one leaves the others their turn."""
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .. import session
+
+
+def asked(account, learner, regions, question):
+    """Yield each region with the answer of `question(course)` there, or with the error that came instead."""
+    for region in dict.fromkeys(regions):
+        try:
+            answer, problem = question(session.begin(account, learner, region)), None
+        except (ClientError, BotoCoreError) as error:
+            answer, problem = None, error
+        finally:
+            session.end()
+        yield region, answer, problem

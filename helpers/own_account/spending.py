@@ -1,0 +1,135 @@
+"""What a learner's things cost in an account, region by region, by its lists and tags: `course bill --account aws`.
+
+    course bill --account aws --learner me --region us-east-1 eu-west-1
+
+Seconds are those that AWS tells of a thing, rates are those of datasets/aws. AWS's own bill comes a day later, and has
+storage, requests and logs as well.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from .. import belongings, clock, costs, prices
+from ..local_account.errors import Refused
+from ..tables import Table
+from .allowance import opened
+from .regions import asked
+
+LONGEST = timedelta(days=28)  # that AWS lets a job run
+EVER = datetime(2017, 11, 29, tzinfo=UTC)  # when SageMaker began: nothing of it is older
+
+
+def spending(account, learner, regions, start=None):
+    """Return a learner's bill as tables: what costs now, and what has ended since `start` ("2026-11-01").
+
+    Without `start` the last 30 days count. Raises Refused if it is no day.
+    """
+    since, now, ended, notes = _day(start), [], [], []
+    for region, found, problem in asked(account, learner, regions, lambda course: _usage(course, since)):
+        if problem:
+            notes.append(f"{region} could not be asked: {problem}")
+            continue
+        now += found[0]
+        ended += found[1]
+        notes += found[2]
+    return "\n\n".join([str(_living(now)), str(_over(ended, since)), "\n".join([*notes, *_known(now + ended)])])
+
+
+def _usage(course, since):
+    """Return what costs in a region, what has ended there, and what is to be known of it."""
+    begin = min(since, clock.now(course) - LONGEST)
+    jobs = [one for one in costs.usage(replace(course, began=begin)) if one.thing.partition(" ")[2].startswith("job ")]
+    standing = costs.standing(replace(course, began=EVER))
+    now = [one for one in jobs if one.runs] + standing
+    ended = [one for one in jobs if not one.runs and datetime.fromisoformat(one.since) >= since]
+    noted = _noted(course, since) if course.account == "aws" else []
+    return now, ended + noted, [*_volumes(course), *_without_machines(course, standing)]
+
+
+def _noted(course, since):
+    """Return the endpoints and notebook instances that the guard has seen end, which AWS does not tell of any more."""
+    with opened() as allowance:
+        rented = allowance.rented
+    return [
+        costs.Usage(str(one), "hosting" if one.kind == "endpoint" else "notebook", machine, int(count),
+                    (one.ended - one.began).total_seconds(), one.region, since=one.began.isoformat())
+        for one in rented
+        if one.ended and one.began >= since and not one.kind.endswith("job")
+        and (one.account, one.region, one.learner) == (course.account_id, course.region, course.learner)
+        for count, _, machine in (part.partition(" × ") for part in one.machines.split(" and ")) if machine
+    ]  # fmt: skip
+
+
+def _volumes(course):
+    """Tell of notebook instances that have no machine, but a volume."""
+    for thing in belongings.of(course, belongings.NOTEBOOK, StatusEquals="Stopped"):
+        if thing.tagged:
+            described = belongings.sagemaker().describe_notebook_instance(NotebookInstanceName=thing.name)
+            volume = f"its volume of {described['VolumeSizeInGB']} GB is billed as storage until it is deleted."
+            yield f"{thing} in {course.region} has no machine; {volume}"
+
+
+def _without_machines(course, standing):
+    """Tell of endpoints that are billed by the request."""
+    shown = {one.thing for one in standing}
+    for thing in belongings.of(course, belongings.ENDPOINT):
+        if thing.tagged and f"endpoint {thing.name}" not in shown:
+            yield f"{thing} in {course.region} has no machine, and is billed by the request."
+
+
+def _living(used):
+    rows = [
+        [one.thing, f"{one.count} × {one.machine}", one.region, one.since[:16].replace("T", " "),
+         costs.dollars(_per_hour(one)), costs.dollars(one.usd)]
+        for one in used
+    ]  # fmt: skip
+    if rows:
+        rows.append(["together", "", "", "", _sum(map(_per_hour, used)), _sum(one.usd for one in used)])
+    columns = ["what costs now", "machines", "region", "since (UTC)", "USD per hour", "USD so far"]
+    return Table(columns, rows, empty="Nothing that the course knows of costs anything by the hour.")
+
+
+def _over(used, since):
+    groups: dict = {}
+    for one in used:
+        kind = one.thing.rpartition(" ")[0]
+        groups.setdefault((kind, one.machine, one.region), []).append(one)
+    rows = [
+        [f"{len(same)} × {kind}", machine, region, round(sum(one.seconds * one.count for one in same)),
+         _sum(one.usd for one in same)]
+        for (kind, machine, region), same in sorted(groups.items())
+    ]  # fmt: skip
+    if rows:
+        rows.append(
+            ["together", "", "", round(sum(one.seconds * one.count for one in used)), _sum(o.usd for o in used)]
+        )
+    columns = [f"ended, begun since {since:%Y-%m-%d}", "machine", "region", "seconds", "USD"]
+    return Table(columns, rows, empty=f"Nothing has ended that began since {since:%Y-%m-%d}.")
+
+
+def _known(used):
+    known = {(one.machine, one.component, one.region) for one in used if one.usd is not None}
+    for machine, component, region in sorted(known):
+        rate = prices.rate(machine, component, region)
+        yield f"{machine} for {component}: USD {rate.usd_per_hour:g} per hour ({region}, {costs.dated(rate)})."
+    if any(one.usd is None for one in used):
+        yield "'not known': the course has no rate for this machine in this region, which is not the same as free."
+    yield "Not counted: storage, requests, logs, and what was deleted without the course's guard having seen it."
+
+
+def _per_hour(one):
+    return replace(one, seconds=3600).usd
+
+
+def _sum(amounts):
+    amounts = [*amounts]
+    known = [usd for usd in amounts if usd is not None]
+    return ("at least " if len(known) < len(amounts) else "") + f"{sum(known):.4f}"
+
+
+def _day(text):
+    try:
+        day = datetime.fromisoformat(text).replace(tzinfo=UTC) if text else datetime.now(UTC) - timedelta(days=30)
+    except ValueError:
+        raise Refused(f"A day is written like 2026-11-01, not {text!r}.") from None
+    return day
