@@ -13,7 +13,7 @@ RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 SHARED  := -n 2
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test trust browser course book pdf pictures exercises outputs lock check bench first pages clean habits links permissions
+.PHONY: help setup lab test trust browser course book pdf pictures exercises outputs lock check bench first pages clean habits waits links permissions
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -44,6 +44,9 @@ course: setup ## Execute every chapter from an empty account into _runs/, and sa
 
 habits: setup ## Measure the chapters' cells, lines, words and minutes, and hold them to the bars (WRITE=1 writes the minutes)
 	@$(BIN)/python tests/habits.py $(if $(WRITE),--write)
+
+waits: setup ## Measure how long a class waits here for what takes minutes on AWS, and write it into the book's table
+	@PYTHONPATH=. $(BIN)/python tests/bench_waits.py
 
 links: setup ## List the addresses on other hosts that chapters and pages name
 	@$(BIN)/python tests/pages.py

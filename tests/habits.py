@@ -1,7 +1,7 @@
 """The habits of the chapters, measured: small cells, a sentence before each, minutes that were counted.
 
 `make habits` prints the table and the bars; test_prose.py holds each chapter to them. `make habits WRITE=1` writes the
-counted minutes and the recorded seconds into the chapters.
+counted minutes and the recorded seconds into the chapters, and the minutes into the plans for instructors.
 """
 
 import csv
@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from statistics import median_high
 
+import plans
 from helpers.chapters import RUNS
 from helpers.tables import Table
 from pages import CHAPTERS
@@ -151,6 +152,7 @@ if __name__ == "__main__":
     if "--write" in sys.argv:
         for chapter in CHAPTERS:
             write(chapter)
+        plans.write({int(chapter.stem[:2]): measured(chapter).minutes for chapter in CHAPTERS})
     every = [measured(chapter) for chapter in CHAPTERS]
     print(table(every))
     if bars := [line for one in every for line in broken(one)]:
