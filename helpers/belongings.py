@@ -62,6 +62,7 @@ REPOSITORY = Kind("code repository", "list_code_repositories", "CodeRepositorySu
 NAMED = (ENDPOINT, CONFIG, MODEL, NOTEBOOK, SCRIPTS, REPOSITORY)  # they keep their name until they are deleted
 NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AuthorizationError")  # the codes of a denial
 RUNNING = ("InProgress", "Stopping")  # the statuses of a job that is not over
+WORKPLACE = {"Key": "workplace", "Value": "yes"}  # the tag of where the learner works, which chapters leave alone
 
 _clients: WeakKeyDictionary = WeakKeyDictionary()
 
@@ -84,15 +85,20 @@ class Thing:
     name: str
     status: str
     tagged: bool  # False: it has the learner's prefix, but neither the course's tags nor another learner's
+    workplace: bool = False  # True: it is where the learner works, which only `course clean --workplace` deletes
 
     def __str__(self):
-        about = [part for part in (self.status, "" if self.tagged else "without the course's tags") if part]
+        notes = self.status, "workplace" if self.workplace else "", "" if self.tagged else "without the course's tags"
+        about = [note for note in notes if note]
         return f"{self.kind.title} {self.name}" + (f" ({', '.join(about)})" if about else "")
 
 
-def standing(course):
-    """Return the learner's endpoints and notebook instances, with what they are made of, and running jobs."""
-    found = [thing for kind in NAMED for thing in of(course, kind)]
+def standing(course, workplace=False):
+    """Return the learner's endpoints and notebook instances, with what they are made of, and running jobs.
+
+    Where the learner works is among them if `workplace` is so.
+    """
+    found = [thing for kind in NAMED for thing in of(course, kind) if workplace or not thing.workplace]
     jobs = [(kind, status) for kind in JOBS for status in RUNNING]
     return found + [thing for kind, status in jobs for thing in of(course, kind, StatusEquals=status)]
 
@@ -110,7 +116,8 @@ def of(course, kind, **filters):
     for entry, tagged in zip(entries, tags, strict=True):
         ours = all(tagged.get(tag["Key"]) == tag["Value"] for tag in course.tags)
         if ours or ("learner" not in tagged and entry[kind.name].startswith(f"{course.learner}-")):
-            found.append(Thing(kind, entry[kind.name], entry.get(kind.status, ""), ours))
+            workplace = ours and tagged.get(WORKPLACE["Key"]) == WORKPLACE["Value"]
+            found.append(Thing(kind, entry[kind.name], entry.get(kind.status, ""), ours, workplace))
     return found
 
 

@@ -18,16 +18,20 @@ from .belongings import CONFIG, ENDPOINT, JOBS, MODEL, NOTEBOOK, REPOSITORY, RUN
 METADATA = Path("/opt/ml/metadata/resource-metadata.json")  # on a notebook instance: which one this is
 
 
-def everything(course):
-    """Delete what the learner created: endpoints first, since they cost most; then what they were made of."""
+def everything(course, workplace=False):
+    """Delete what the learner created: endpoints first, since they cost most; then what they were made of.
+
+    Where the learner works (`course notebook`) goes, too, if `workplace` is so, and this program does not run there.
+    """
+    workplace = workplace and not METADATA.exists()
     if course.keep:
         return _say_what_stands(course)
     sagemaker = belongings.sagemaker()
     costs.remember(course)
     went = [*_stop_jobs(course, sagemaker), *_delete_endpoints(course, sagemaker)]
-    went += _delete_notebook_instances(course, sagemaker)
+    went += _delete_notebook_instances(course, sagemaker, workplace)
     for kind in (CONFIG, MODEL, SCRIPTS, REPOSITORY):
-        for thing in _tagged(course, kind):
+        for thing in _tagged(course, kind, workplace):
             getattr(sagemaker, f"delete_{_spelled(kind)}")(**{kind.name: thing.name})
             went.append(f"{kind.title} {thing.name}: deleted")
     went += alerts.delete(course)
@@ -40,9 +44,9 @@ def everything(course):
     return None
 
 
-def rated(course):
+def rated(course, workplace=False):
     """Return what of the learner's stands or runs, as sentences, with what each endpoint costs by the hour."""
-    things = belongings.standing(course)
+    things = belongings.standing(course, workplace)
     rates = [f": {costs.hourly(thing.name)}" if thing.kind is ENDPOINT else "" for thing in things]
     return [f"{thing}{rate}" for thing, rate in zip(things, rates, strict=True)] + [*map(str, alerts.standing(course))]
 
@@ -55,8 +59,9 @@ def left(course):
     return found
 
 
-def _tagged(course, kind, **filters):
-    return [thing for thing in belongings.of(course, kind, **filters) if thing.tagged]
+def _tagged(course, kind, workplace=False, **filters):
+    things = belongings.of(course, kind, **filters)
+    return [thing for thing in things if thing.tagged and (workplace or not thing.workplace)]
 
 
 def _stop_jobs(course, sagemaker):
@@ -102,10 +107,10 @@ def _delete_endpoints(course, sagemaker):
         yield f"endpoint {thing.name}: deleted"
 
 
-def _delete_notebook_instances(course, sagemaker):
+def _delete_notebook_instances(course, sagemaker, workplace):
     """Stop and delete the learner's notebook instances, but for one that this program itself runs on."""
     own = json.loads(METADATA.read_text()).get("ResourceName") if METADATA.exists() else None
-    things = [thing for thing in _tagged(course, NOTEBOOK) if thing.name != own]
+    things = [thing for thing in _tagged(course, NOTEBOOK, workplace) if thing.name != own]
     for thing in things:
         name = {"NotebookInstanceName": thing.name}
         if thing.status == "Pending":

@@ -193,7 +193,18 @@ def clean(options):
     """Show what of a learner's lives in an account, and delete it with --yes; exit status 1 if anything is left."""
     from .own_account.clean import clean
 
-    return 0 if _asked_of_aws(clean, options.account, options.learner, options.region, options.yes) else 1
+    asked = options.account, options.learner, options.region, options.yes, options.workplace
+    return 0 if _asked_of_aws(clean, *asked) else 1
+
+
+def notebook(options):
+    """Print the requests for a notebook instance that brings the course with it; send them with --yes."""
+    from .own_account import notebook_instance
+
+    if options.script:
+        print(notebook_instance.script(options.repository, options.idle), end="")
+    else:
+        _asked_of_aws(notebook_instance.order, options)
 
 
 def _asked_of_aws(question, *arguments):
@@ -305,7 +316,34 @@ def _parser():
     command.add_argument("--learner", default="me", help="the learner's name (default: %(default)s)")
     command.add_argument("--region", nargs="+", default=[serving.REGION], help="one or more (default: us-east-1)")
     command.add_argument("--yes", action="store_true", help="delete it; without this, only the plan is shown")
+    command.add_argument("--workplace", action="store_true", help="the notebook instance of `course notebook`, too")
+    _add_notebook(commands)
     return parser
+
+
+def _add_notebook(commands):
+    """Add the command that orders a notebook instance for the course."""
+    command = commands.add_parser("notebook", help=notebook.__doc__, description=notebook.__doc__)
+    command.set_defaults(run=notebook)
+    command.add_argument("--account", choices=("local", "aws"), default="local", help="default: %(default)s")
+    command.add_argument("--learner", default="me", help="the learner's name (default: %(default)s)")
+    command.add_argument("--region", default=serving.REGION, help="default: %(default)s")
+    command.add_argument(
+        "--repository", default="", metavar="URL",
+        help="what to clone: an address, or on the local account a path (default: the instance's default repository)",
+    )  # fmt: skip
+    command.add_argument(
+        "--default-repository", default="", metavar="NAME",
+        help="the instance's default repository: an https address, or the name of a code repository of SageMaker's",
+    )  # fmt: skip
+    command.add_argument(
+        "--idle", type=float, default=60, metavar="MINUTES",
+        help="stop after so long without work (default: %(default)g)",
+    )  # fmt: skip
+    command.add_argument("--type", default="ml.t3.medium", help="default: %(default)s")
+    command.add_argument("--volume", type=int, default=10, metavar="GB", help="default: %(default)s")
+    command.add_argument("--script", action="store_true", help="print the script of every start instead")
+    command.add_argument("--yes", action="store_true", help="create it; without this, the requests are printed")
 
 
 def _add_of_own_account(commands, run):

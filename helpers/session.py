@@ -125,7 +125,7 @@ def _there(course):
             f"{thing.kind.title} {thing.name}"
             for kind in belongings.NAMED
             for thing in belongings.of(course, kind, NameContains=f"{course.learner}-")
-            if thing.tagged
+            if thing.tagged and not thing.workplace
         ]
     return []
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import uuid
+from contextlib import asynccontextmanager
 
 import aiohttp
 import requests
@@ -45,22 +46,52 @@ class Browser:
         token = self.session.cookies["_xsrf"]
         return self.session.post(self.at + path, json=body, headers={"X-XSRFToken": token}, timeout=30)
 
-    def run(self, code):
-        """Run code in a new kernel; return what it has printed."""
-        kernel = self.post("/api/kernels").json()["id"]
+    def delete(self, path):
+        """Ask for the end of a kernel or a terminal, as a page of the instance would."""
+        return self.session.delete(self.at + path, headers={"X-XSRFToken": self.session.cookies["_xsrf"]}, timeout=30)
+
+    def run(self, code, **kind):
+        """Run code in a new kernel, of the kind with a name perhaps; return what it has printed."""
+        kernel = self.post("/api/kernels", **kind).json()["id"]
         return asyncio.run(self._run(kernel, code))
 
-    async def _run(self, kernel, code):
+    def begin(self, code):
+        """Run code in a new kernel, and leave as soon as the kernel has printed something; return its id."""
+        kernel = self.post("/api/kernels").json()["id"]
+        asyncio.run(self._run(kernel, code, leave=True))
+        return kernel
+
+    def type(self, terminal, line, until):
+        """Type a line into a terminal, and leave when a text has come out of it."""
+        asyncio.run(self._type(terminal, line, until))
+
+    async def _type(self, terminal, line, until):
+        shown = ""
+        async with self._connected(f"/terminals/websocket/{terminal}") as socket:
+            await socket.send_str(json.dumps(["stdin", f"{line}\r"]))
+            async with asyncio.timeout(60):
+                async for answer in socket:
+                    kind, *what = json.loads(answer.data)
+                    shown += what[0] if kind == "stdout" else ""
+                    if until in shown:
+                        return
+        raise AssertionError(shown)
+
+    @asynccontextmanager
+    async def _connected(self, path):
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.session.cookies)
+        async with (
+            aiohttp.ClientSession(headers={"Cookie": cookies}) as session,
+            session.ws_connect(self.at + path, timeout=aiohttp.ClientWSTimeout(ws_close=5)) as socket,
+        ):
+            yield socket
+
+    async def _run(self, kernel, code, leave=False):
         printed, asked = "", uuid.uuid4().hex
         content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
         header = {"msg_id": asked, "msg_type": "execute_request", "session": asked, "username": "", "version": "5.3"}
         message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
-        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.session.cookies)
-        url = f"{self.at}/api/kernels/{kernel}/channels"
-        async with (
-            aiohttp.ClientSession(headers={"Cookie": cookies}) as session,
-            session.ws_connect(url, timeout=aiohttp.ClientWSTimeout(ws_close=5)) as socket,
-        ):
+        async with self._connected(f"/api/kernels/{kernel}/channels") as socket:
             await socket.send_str(json.dumps(message))
             async with asyncio.timeout(60):
                 async for answer in socket:
@@ -69,6 +100,8 @@ class Browser:
                         continue
                     if said["msg_type"] == "stream":
                         printed += said["content"]["text"]
+                        if leave:
+                            return printed
                     if said["msg_type"] == "error":
                         printed += "\n".join(said["content"]["traceback"])
                     if said["msg_type"] == "status" and said["content"]["execution_state"] == "idle":

@@ -4,21 +4,22 @@
     course clean --account aws --learner me --region us-east-1 eu-west-1 --yes    carries it out
 
 It finds by tags and by lists what a notebook's clean-up finds, without a notebook. Run again, it goes on where it was
-interrupted. Finished jobs stay, since AWS deletes none, and so do their logs.
+interrupted. Finished jobs stay, since AWS deletes none, and so do their logs. Where the learner works (`course
+notebook`) goes with --workplace only, for its volume goes with it.
 """
 
 from .. import belongings, cleanup
 from .regions import asked
 
 
-def clean(account, learner, regions, really=False):
+def clean(account, learner, regions, really=False, workplace=False):
     """Show what lives, delete it if `really` so, and return whether nothing is left in any of the regions."""
 
     def cleaned(course):
         lives = living(course)
         print("\n".join(f"  {line}" for line in lives or ["nothing of the learner's"]))
         if really and lives:
-            cleanup.everything(course)
+            cleanup.everything(course, workplace)
             lives = living(course)
         return lives
 
@@ -27,6 +28,8 @@ def clean(account, learner, regions, really=False):
         if problem:
             print(f"  {problem}")
         left += [f"{region}: {line}" for line in lives or ([problem] if problem else [])]
+    if not workplace and any(line.endswith("workplace)") for line in left):
+        print("A workplace stays; --workplace deletes it, too, with its volume.")
     if not left:
         print("Nothing is left.")
     elif really:
@@ -39,4 +42,4 @@ def clean(account, learner, regions, really=False):
 def living(course):
     """Return what of the learner's lives in the course's region, as sentences."""
     keys = belongings.objects(course)
-    return cleanup.rated(course) + ([f"{len(keys)} objects in s3://{course.bucket}"] if keys else [])
+    return cleanup.rated(course, workplace=True) + ([f"{len(keys)} objects in s3://{course.bucket}"] if keys else [])
