@@ -53,6 +53,7 @@ class Account:
         from .services.iam import Iam
         from .services.logs import Logs
         from .services.s3 import Objects
+        from .services.schedules import Schedules
         from .services.sns_topics import Topics
 
         self.folder, self.port, self.region = Path(folder).resolve(), port, region
@@ -84,6 +85,7 @@ class Account:
         self.hosting = Hosting(self)
         self.scaling = Scaling(self)
         self.notebooks = Notebooks(self)
+        self.schedules = Schedules(self)
         self.runners = {  # what runs programs, by their names, in the order in which they are closed
             "HyperParameterTuningJobs": self.tuning,  # before the training jobs that it would replace
             "TrainingJobs": self.training,
@@ -104,7 +106,7 @@ class Account:
         sweep(self)
         for runner in self.runners.values():
             runner.recover()
-        for room in (self.alarms, self.scaling, self.budgets, self.billing_metric):
+        for room in (self.alarms, self.scaling, self.budgets, self.billing_metric, self.schedules):
             room.recover()
         self.clock.start()
 

@@ -32,6 +32,7 @@ ROOMS = {
     "pricing": "pricing.Operations",
     "service-quotas": "service_quotas.Operations",
     "cloudtrail": "cloudtrail.Operations",
+    "scheduler": "scheduler.Operations",
 }
 
 # Operation of SageMaker -> (where in the request, what of it is refused, and why)

@@ -23,12 +23,14 @@ from botocore.serialize import JSONSerializer, RpcV2CBORSerializer
 from botocore.utils import parse_timestamp
 from starlette.responses import Response
 
+from . import rest
 from .errors import AwsError, LocalLimit, NotHere, ValidationException
 from .services import authorization
 from .shapes import cut, operation, service_model
 from .validation import SerializationException, check
 
 NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold
+REST = "rest-json"
 MOST_BYTES = 16 * 1024 * 1024  # of an unzipped request
 
 
@@ -38,11 +40,14 @@ async def answer(request, service, room):
     The method takes the operation's parameters under AWS's names: create_role(RoleName=..., Path=...). A parameter that
     it does not take is refused, never ignored.
     """
-    protocol, body = protocol_of(request), await request.body()
+    protocol, body = protocol_of(request, service), await request.body()
     try:
         if request.headers.get("content-encoding") == "gzip":  # how botocore sends much metric data
             body = _unzipped(body)
-        name, members = READERS[protocol](request, body)
+        if protocol == REST:
+            name, members = rest.read(request, body, service)
+        else:
+            name, members = READERS[protocol](request, body)
         named = operation(name, service)
         if named is None:
             raise AwsError(f"The action {name} is not valid for this web service.", UNKNOWN[protocol])
@@ -68,8 +73,10 @@ def perform(room, name, parameters):
     return method(**parameters)
 
 
-def protocol_of(request):
-    """Return the protocol that a request speaks, as its headers tell."""
+def protocol_of(request, service=None):
+    """Return the protocol that a request speaks, as its headers tell, or as its service always does."""
+    if service and protocol_of_service(service) == REST:
+        return REST
     if request.headers.get("smithy-protocol") == "rpc-v2-cbor":
         return "smithy-rpc-v2-cbor"
     return "json" if "x-amz-target" in request.headers else "query"

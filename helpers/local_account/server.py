@@ -32,6 +32,7 @@ from .services import (
     pricing,
     s3,
     sagemaker,
+    scheduler,
     service_quotas,
     sns,
     sns_pages,
@@ -52,6 +53,7 @@ SERVICES = {  # by the service that a signature names
     "ce": cost_explorer.serve,
     "application-autoscaling": autoscaling.serve,
     "cloudtrail": cloudtrail.serve,
+    "scheduler": scheduler.serve,
     "course": course.serve,
 }
 

@@ -35,6 +35,8 @@ def needed(account, service, operation, parameters, region):
     needs = [Need(action, resource, _context(prefix, parameters, account))]
     if operation == "RegisterScalableTarget" and "RoleARN" in parameters:
         needs.append(_passing(parameters["RoleARN"], "application-autoscaling.amazonaws.com"))
+    if service == "scheduler" and "RoleArn" in parameters.get("Target", {}):
+        needs.append(_passing(parameters["Target"]["RoleArn"], "scheduler.amazonaws.com"))
     return needs
 
 
@@ -247,6 +249,11 @@ def _of_budgets(account, region, operation, parameters):
     return f"arn:aws:budgets::{account.id}:budget/{budget.get('BudgetName', '*')}"
 
 
+def _of_scheduler(account, region, operation, parameters):
+    name = parameters.get("Name")
+    return f"arn:aws:scheduler:{region}:{account.id}:schedule/{parameters.get('GroupName', 'default')}/{name or '*'}"
+
+
 RESOURCES = {
     **{service: _made(service) for service in MADE},
     "iam": _of_iam,
@@ -254,6 +261,7 @@ RESOURCES = {
     "cloudwatch": _of_cloudwatch,
     "sns": _of_sns,
     "budgets": _of_budgets,
+    "scheduler": _of_scheduler,
     "ce": lambda account, region, operation, parameters: f"arn:aws:ce:us-east-1:{account.id}:/{operation}",
 }
 
