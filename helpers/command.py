@@ -162,13 +162,18 @@ def exercises(options):
 
 
 def policy(options):
-    """Print the IAM policy that chapters need on AWS: the learner's, or that of the execution role (--of jobs)."""
+    """Print the IAM policy that chapters need on AWS: the learner's, the execution role's, or the dead-man switch's."""
     import json
 
-    from .own_account.policies import document
+    from .own_account import policies
 
-    chapters = [name[:2] for name in options.chapter]
-    made = document(options.of, chapters, options.account_id, options.region, options.learner, options.role)
+    of = options.account_id, options.region, options.learner
+    if options.of == "switch":
+        made = policies.of_switch(*of)
+    else:
+        made = policies.document(options.of, [name[:2] for name in options.chapter], *of, options.role)
+    if options.switch and options.of == "learner":
+        made["Statement"] += policies.arming(*of, options.switch)
     print(json.dumps(made, indent=2))
 
 
@@ -186,7 +191,7 @@ def guard(options):
     """Show what the notebooks may rent on AWS and have rented, or change it; nothing is asked of AWS."""
     from .own_account import allowance
 
-    print(allowance.changed(options.usd, options.hours, options.allow, options.on).table())
+    print(allowance.changed(options.usd, options.hours, options.allow, options.on, options.switch).table())
 
 
 def clean(options):
@@ -308,6 +313,7 @@ def _parser():
     command.add_argument("--usd", metavar="N", help='rent for so many USD at most from now on, or "none" for no limit')
     command.add_argument("--hours", type=float, help="count what nobody has ended for so long, and tag it so")
     command.add_argument("--allow", nargs="+", default=(), metavar="TYPE", help="let these machines be rented, too")
+    command.add_argument("--switch", metavar="ARN", help='let AWS end it then, under this role; "none": not any more')
     command.add_argument("--off", dest="on", action="store_false", default=None, help="let every call pass unnoticed")
     command.add_argument("--on", dest="on", action="store_true", default=None, help="guard again")
     command = commands.add_parser("clean", help=clean.__doc__, description=clean.__doc__)
@@ -356,7 +362,8 @@ def _add_of_own_account(commands, run):
     command.add_argument("--learner", default="me", help="the learner's name (default: %(default)s)")
     command.add_argument("--region", default=serving.REGION, help="default: %(default)s")
     if run is policy:
-        command.add_argument("--of", choices=policies.WHO, default="learner", help="default: %(default)s")
+        command.add_argument("--of", choices=(*policies.WHO, "switch"), default="learner", help="default: %(default)s")
+        command.add_argument("--switch", metavar="NAME", help="let the learner set the dead-man switch with this role")
         command.add_argument("--account-id", required=True, metavar="NUMBER", help="the AWS account's twelve digits")
         command.add_argument("--role", default=policies.ROLE, help="the execution role's name (default: %(default)s)")
     else:

@@ -1,6 +1,7 @@
 """The guard of chapters on AWS, for which a local account stands in: what it lets pass, refuses, tags and notes."""
 
 import contextlib
+import doctest
 import io
 import json
 import os
@@ -16,9 +17,10 @@ from botocore.exceptions import ClientError
 import least_privilege
 import things
 from endpoints import XGBOOST, xgboost_archive
-from helpers import chapters, command, prices, session
+from helpers import chapters, clock, command, prices, session
+from helpers.local_account import serving
 from helpers.local_account.errors import Refused
-from helpers.own_account import allowance, guard, rentals
+from helpers.own_account import allowance, dead_man_switch, guard, policies, rentals
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 JOB = {"ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 5}}
@@ -235,7 +237,9 @@ def test_notes_that_cannot_be_read_stop_everything_and_are_kept(course, capsys):
     assert "Move it away" in capsys.readouterr().err and path.read_text() == '{"rented": [7]}'
 
 
-@pytest.mark.parametrize("options", (["--usd", "-1"], ["--usd", "much"], ["--hours", "0"], ["--allow", "m5.large"]))
+@pytest.mark.parametrize(
+    "options", (["--usd", "-1"], ["--usd", "much"], ["--hours", "0"], ["--allow", "m5.large"], ["--switch", "Switch"])
+)
 def test_a_wrong_limit_is_refused(course, options, capsys):
     assert command.main(["guard", *options]) == 1
     assert capsys.readouterr().err.startswith("course: ")
@@ -308,3 +312,54 @@ def test_what_calls_rent():
 def test_machines_that_are_not_named_as_the_course_names_them_are_not_guessed(operation, request_):
     with pytest.raises(rentals.UnknownMachines, match="names no instance type"):
         rentals.of_call(operation, request_, None)
+
+
+TRUST = least_privilege.trust(Service="scheduler.amazonaws.com")
+
+
+def test_aws_ends_what_nobody_has_ended_under_exactly_the_policies_that_are_printed(tmp_path, capsys):
+    """The learner may do what chapter 9 needs and set the switch; the switch may end, and nothing else."""
+    place = (least_privilege.ACCOUNT, "us-east-1", "me")
+    learner = policies.document("learner", ["09"], least_privilege.ACCOUNT, role=least_privilege.JOBS)
+    learner["Statement"] += policies.arming(*place, "Switch")
+    arn = f"arn:aws:iam::{least_privilege.ACCOUNT}:role/Switch"
+
+    def before(client):
+        iam = client("iam")
+        iam.create_role(RoleName="Switch", AssumeRolePolicyDocument=json.dumps(TRUST))
+        document = json.dumps(policies.of_switch(*place))
+        iam.put_role_policy(RoleName="Switch", PolicyName="switch", PolicyDocument=document)
+
+    standing = least_privilege.stand_in(tmp_path / "account", learner=learner, enforce=True, before=before)
+    with standing as variables, chapters.variables(variables):
+        course = session.begin("aws")
+        boto3.client("s3").create_bucket(Bucket=course.bucket)
+        assert command.main(["guard", "--switch", arn, "--hours", "2"]) == 0
+        for name in ("me-left", "me-ended"):
+            deploy(course, name, Tags=course.tags)
+            boto3.client("sagemaker").get_waiter("endpoint_in_service").wait(EndpointName=name)
+        assert capsys.readouterr().out.count("AWS itself ends the endpoint me-") == 2
+        boto3.client("sagemaker").delete_endpoint(EndpointName="me-ended")
+        administrator = least_privilege.clients(serving.variables(tmp_path / "account"))
+        names = [one["Name"] for one in administrator("scheduler").list_schedules()["Schedules"]]
+        assert names == [dead_man_switch.name_of("endpoint", "me-left")]
+        session.end()
+        clock.move(serving.variables(tmp_path / "account"), timedelta(hours=2, minutes=1))
+        administrator("sagemaker").get_waiter("endpoint_deleted").wait(EndpointName="me-left")
+        assert administrator("scheduler").list_schedules()["Schedules"] == []
+
+
+def test_a_switch_that_aws_will_not_have_is_told_of_and_the_rental_goes_on(course, capsys):
+    command.main(["guard", "--switch", "arn:aws:iam::000000000000:role/Nobody"])
+    deploy(course, "me-unguarded")
+    said = capsys.readouterr().out
+    assert "AWS will not end the endpoint me-unguarded by itself: An error occurred (ValidationException)" in said
+    assert [str(one) for one in noted()] == ["endpoint me-unguarded"]
+    assert "AWS ends nothing by itself" in str(allowance.changed(switch="none").table())
+
+
+def test_the_name_of_a_schedule_fits_and_is_the_things_own():
+    assert doctest.testmod(dead_man_switch).failed == 0
+    long = "me-" + "a" * 60
+    names = {dead_man_switch.name_of(kind, long + end) for kind in dead_man_switch.TARGETS for end in ("", "b")}
+    assert len(names) == 4 and {len(name) <= 64 and name.startswith("me-") for name in names} == {True}

@@ -6,6 +6,7 @@ The file is .guard.json of the clone, or what the variable COURSE_GUARD names. `
 import fcntl
 import json
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -66,6 +67,7 @@ class Allowance:
     usd: float | None = 5.0  # from `since` on, together; None: no limit
     hours: float = 4.0  # that what nobody has ended is counted for, and that the tag `until` gives it
     machines: list = field(default_factory=list)  # types allowed besides those that the chapters rent
+    switch: str = ""  # the ARN of the role that the dead-man switch acts under; "": AWS ends nothing by itself
     since: datetime | None = None
     rented: list = field(default_factory=list)
 
@@ -115,6 +117,7 @@ class Allowance:
             f"beginning of a chapter, and near the limit. What nobody has ended counts {self.hours:g} hours at least.",
             "Storage, requests and logs are not counted.",
             *([f"Allowed besides the machines of the chapters: {', '.join(self.machines)}."] if self.machines else []),
+            f"AWS ends it then, as {self.switch}." if self.switch else "AWS ends nothing by itself (--switch).",
             *([] if self.on else ["The guard is off: nothing is refused and nothing is noted."]),
         ]
         columns = ["what", "machines", "region", "since", "until", "USD at most"]
@@ -145,7 +148,7 @@ def opened(path=None):
                 os.replace(new, path)
 
 
-def changed(usd=None, hours=None, allow=(), on=None, path=None):
+def changed(usd=None, hours=None, allow=(), on=None, switch=None, path=None):
     """Change what is given, and return the Allowance; a new limit ("none" for none) counts from now on."""
     limit = _limit(usd)
     if hours is not None and not 0 < hours <= 24 * 7:
@@ -153,7 +156,11 @@ def changed(usd=None, hours=None, allow=(), on=None, path=None):
     for name in allow:
         if not name.startswith("ml."):
             raise Refused(f"A machine of SageMaker is called like ml.m5.xlarge, not {name!r}.")
+    if switch and switch != "none" and not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+", switch):
+        raise Refused(f"The switch's role is an ARN like arn:aws:iam::123456789012:role/NAME, or none, not {switch!r}.")
     with opened(path) as allowance:
+        if switch is not None:
+            allowance.switch = "" if switch == "none" else switch
         if usd is not None:
             now = datetime.now(UTC)
             allowance.usd, allowance.since = limit, now

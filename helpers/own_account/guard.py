@@ -8,14 +8,15 @@ stand. What is no call of this process, such as a click in the console, it does 
 
 import os
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache, wraps
 
+import boto3
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .. import belongings, clock, prices
-from . import policies, rentals
+from . import dead_man_switch, policies, rentals
 from .allowance import Rented, opened
 from .settlement import settle
 
@@ -92,6 +93,7 @@ class Guard:
 
     def _rent(self, client, operation, request, new):
         with opened() as allowance:
+            switch = "" if new.ends_itself or new.kind not in dead_man_switch.TARGETS else allowance.switch
             if _is_too_much(allowance, new):
                 self._settle(allowance, client, new.began)  # jobs that are over cost less than they might have
             if _is_too_much(allowance, new):
@@ -99,11 +101,14 @@ class Guard:
             allowance.begins(new)  # before the call, since what is not known to have failed may cost
             print(_sentence(allowance, new))
         try:
-            return _call(client, operation, request)
+            answer = _call(client, operation, request)
         except ClientError:  # AWS has refused it
             with opened() as allowance:
                 allowance.never_began(new)
             raise
+        if switch:
+            _arm(client, new, switch)
+        return answer
 
     def _end(self, client, operation, request):
         answer = _call(client, operation, request)
@@ -111,6 +116,9 @@ class Guard:
         with opened() as allowance:
             thing = self.course.account_id, client.meta.region_name, kind, request[name]
             allowance.ends(thing, clock.now(self.course))
+            switch = allowance.switch
+        if switch:
+            _disarm(client, kind, request[name])
         return answer
 
     def _noted(self, client, rental, now, wanted):
@@ -129,6 +137,26 @@ class Guard:
         here = self.course.account_id, client.meta.region_name
         found = [one for one in allowance.rented if one.ended is None and one.thing[:2] == here]
         settle(found, _asking(client), now)
+
+
+def _arm(client, new, role):
+    try:
+        dead_man_switch.arm(_scheduler(client), new, role)
+    except (ClientError, BotoCoreError) as error:
+        print(f"The dead-man switch could not be set, and AWS will not end the {new} by itself: {error}")
+    else:
+        print(f"AWS itself ends the {new} on {new.until.astimezone(UTC):%Y-%m-%d at %H:%M} UTC.")
+
+
+def _disarm(client, kind, name):
+    try:
+        dead_man_switch.disarm(_scheduler(client), kind, name)
+    except (ClientError, BotoCoreError) as error:
+        print(f"The dead-man switch of the {kind} {name} could not be taken back: {error}")
+
+
+def _scheduler(client):
+    return boto3.client("scheduler", region_name=client.meta.region_name)
 
 
 def _check_operation(operation):

@@ -34,6 +34,38 @@ def document(who, chapters, account, region="us-east-1", learner="me", role=ROLE
     return {"Version": "2012-10-17", "Statement": [_statement(sid, allowed[sid]) for sid in sorted(allowed)]}
 
 
+def of_switch(account, region="us-east-1", learner="me"):
+    """Return the policy of the dead-man switch's role: it may end what carries a learner's name, and nothing else."""
+    _check("jobs", account, region, learner, ROLE)
+    own = f"arn:aws:sagemaker:{region}:{account}"
+    statement = {
+        "Sid": "Ends",
+        "Effect": "Allow",
+        "Action": ["sagemaker:DeleteEndpoint", "sagemaker:StopNotebookInstance"],
+        "Resource": [f"{own}:endpoint/{learner}-*", f"{own}:notebook-instance/{learner}-*"],
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def arming(account, region, learner, switch):
+    """Return what a learner's policy has besides, to set the dead-man switch whose role is called `switch`."""
+    _check("jobs", account, region, learner, switch)
+    schedules = {
+        "Sid": "Scheduler",
+        "Effect": "Allow",
+        "Action": ["scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:UpdateSchedule"],
+        "Resource": [f"arn:aws:scheduler:{region}:{account}:schedule/default/{learner}-*"],
+    }
+    passing = {
+        "Sid": "PassSwitch",
+        "Effect": "Allow",
+        "Action": ["iam:PassRole"],
+        "Resource": [f"arn:aws:iam::{account}:role/{switch}"],
+        "Condition": {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+    }
+    return [schedules, passing]
+
+
 def places(account, region, learner, role):
     """Return what stands in the places of the table's resources."""
     return {"region": region, "account": account, "learner": learner, "role": f"arn:aws:iam::{account}:role/{role}"}
