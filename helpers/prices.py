@@ -84,4 +84,12 @@ def known_region(region):
 
 
 def known_types(component):
-    return ", ".join(type for type, part in rates() if part == component and rates()[type, part]["offered"] == "yes")
+    return ", ".join(
+        row["instance_type"] for row in rates().values() if row["component"] == component and row["offered"] == "yes"
+    )
+
+
+def offered(component):
+    """Return the types without a GPU that SageMaker offers for a component at a rate we know, the cheapest first."""
+    rows = [row for row in rates().values() if row["component"] == component and row["offered"] == "yes"]
+    return [row["instance_type"] for row in sorted(rows, key=lambda row: float(row["usd_per_hour"])) if not row["gpu"]]

@@ -66,6 +66,12 @@ def test_a_quota_that_is_too_small_comes_with_the_request_and_with_what_one_can_
     assert "us-east-1.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas/L-CCE2AFA6" in training.mend
     assert "--quota-code L-CCE2AFA6 --desired-value 2`" in training.mend
     assert training.mend.endswith("spot machines, of which this account may have 4.")
+    endpoint = found["quota ml.m5.large for endpoint usage"]
+    assert endpoint.mend.endswith(
+        "Or write ml.t2.medium in the chapter, of which this account may have 2, after `course guard --allow "
+        "ml.t2.medium`."
+    )
+    assert "Or " not in found["quota ml.m5.large for transform job usage"].mend  # AWS has none of these for anybody
     notebook = found["quota ml.t3.medium for notebook instance usage"]
     assert (notebook.state, notebook.found, notebook.mend) == ("good", "6, 1 wanted", "")
 

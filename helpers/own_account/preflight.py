@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .. import session
+from .. import prices, session
 from ..belongings import NOT_ALLOWED
 from ..local_account.errors import AwsError
 from ..local_account.quotas import USAGES
@@ -274,17 +274,23 @@ def _quotas(plan):
     quotas = {quota["QuotaName"]: quota for page in pages for quota in page["Quotas"]}
     for (component, machine), count in sorted(wanted.items()):
         name = f"{machine} for {USAGES[component]}"
-        yield _quota(plan, name, count, quotas.get(name), _spot(quotas, component, machine, count))
+        yield _quota(plan, name, count, quotas.get(name), _instead(quotas, component, machine, count))
 
 
-def _spot(quotas, component, machine, count):
-    """Return the advice to train on spot machines, where the account may have enough of those."""
-    spot = quotas.get(f"{machine} for {USAGES['spot training']}", {}).get("Value", 0)
-    return (
-        f" Or train on spot machines, of which this account may have {spot:g}."
-        if (component == TRAINING and spot >= count)
-        else ""
-    )
+def _instead(quotas, component, machine, count):
+    """Return the advice to take other machines for the same purpose, where the account may have enough of those."""
+    if component == TRAINING:
+        spot = quotas.get(f"{machine} for {USAGES['spot training']}", {}).get("Value", 0)
+        return f" Or train on spot machines, of which this account may have {spot:g}." if spot >= count else ""
+    offered = prices.offered(rentals.COMPONENTS.get(component, component))
+    for other in offered:
+        value = quotas.get(f"{other} for {USAGES[component]}", {}).get("Value", 0)
+        if other != machine and value >= count:
+            return (
+                f" Or write {other} in the chapter, of which this account may have {value:g}, after "
+                f"`course guard --allow {other}`."
+            )
+    return ""
 
 
 def _quota(plan, name, count, quota, advice):
