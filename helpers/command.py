@@ -198,7 +198,7 @@ def clean(options):
     """Show what of a learner's lives in an account, and delete it with --yes; exit status 1 if anything is left."""
     from .own_account.clean import clean
 
-    asked = options.account, options.learner, options.region, options.yes, options.workplace
+    asked = options.account, options.learner, options.region, options.yes, options.workplace, options.logs
     return 0 if _asked_of_aws(clean, *asked) else 1
 
 
@@ -323,6 +323,7 @@ def _parser():
     command.add_argument("--region", nargs="+", default=[serving.REGION], help="one or more (default: us-east-1)")
     command.add_argument("--yes", action="store_true", help="delete it; without this, only the plan is shown")
     command.add_argument("--workplace", action="store_true", help="the notebook instance of `course notebook`, too")
+    command.add_argument("--logs", action="store_true", help="what jobs, endpoints and instances have written, too")
     _add_notebook(commands)
     return parser
 

@@ -1,12 +1,14 @@
 """`course clean`: a plan first, then its end, on a local account and on one that stands in for AWS."""
 
 import json
+from dataclasses import replace
 
 import boto3
 import pytest
 
 import least_privilege
 import others
+import things
 from helpers import chapters, command, session
 from helpers.local_account import serving
 from things import model
@@ -45,6 +47,33 @@ def test_it_ends_what_is_there_in_each_region_that_is_named_and_can_be_repeated(
     for _ in range(2):
         assert command.main(["clean", "--region", "us-east-1", "eu-west-1", "--yes"]) == 0
     assert capsys.readouterr().out.endswith("  nothing of the learner's\nNothing is left.\n")
+
+
+def test_logs_go_when_they_are_asked_for_and_nobody_elses(account, monkeypatch, capsys):
+    monkeypatch.setenv(session.FOLDER, str(account.folder))
+    course = session.begin("local", "me", "us-east-1")
+    things.finished_job(course, "me-job", "echo mine")
+    things.finished_job(replace(course, learner="you"), "me-theirs", "echo theirs")  # named as ours, tagged as theirs
+    things.endpoint(course, account, "me-served")
+    session.end()
+
+    def logs():
+        client = account.client("logs")
+        groups = [group["logGroupName"] for group in client.describe_log_groups()["logGroups"]]
+        streams = client.describe_log_streams(logGroupName="/aws/sagemaker/TrainingJobs")["logStreams"]
+        return groups, {stream["logStreamName"].partition("/")[0] for stream in streams}
+
+    before = logs()
+    assert before[1] == {"me-job", "me-theirs"} and "/aws/sagemaker/Endpoints/me-served" in before[0]
+    assert command.main(["clean"]) == 1
+    assert "/aws/sagemaker" not in capsys.readouterr().out
+    assert command.main(["clean", "--logs"]) == 1
+    said = capsys.readouterr().out
+    assert "log me-job/algo-1-" in said and "log group in /aws/sagemaker/Endpoints/me-served" in said
+    assert "me-theirs" not in said and logs() == before
+    for _ in range(2):
+        assert command.main(["clean", "--logs", "--yes"]) == 0
+    assert logs() == (["/aws/sagemaker/TrainingJobs"], {"me-theirs"})
 
 
 def test_a_wrong_word_is_refused(capsys):

@@ -4,23 +4,26 @@
     course clean --account aws --learner me --region us-east-1 eu-west-1 --yes    carries it out
 
 It finds by tags and by lists what a notebook's clean-up finds, without a notebook. Run again, it goes on where it was
-interrupted. Finished jobs stay, since AWS deletes none, and so do their logs. Where the learner works (`course
+interrupted. Finished jobs stay, since AWS deletes none, and so do logs, unless --logs is given. Where the learner works (`course
 notebook`) goes with --workplace only, for its volume goes with it.
 """
 
 from .. import belongings, cleanup
+from . import log_streams
 from .regions import asked
 
 
-def clean(account, learner, regions, really=False, workplace=False):
+def clean(account, learner, regions, really=False, workplace=False, logs=False):
     """Show what lives, delete it if `really` so, and return whether nothing is left in any of the regions."""
 
     def cleaned(course):
-        lives = living(course)
+        lives = living(course, logs)
         print("\n".join(f"  {line}" for line in lives or ["nothing of the learner's"]))
         if really and lives:
+            written = log_streams.of(course) if logs else []  # as long as AWS still knows what wrote them
             cleanup.everything(course, workplace)
-            lives = living(course)
+            log_streams.delete(written)
+            lives = living(course, logs)
         return lives
 
     left = []
@@ -39,7 +42,8 @@ def clean(account, learner, regions, really=False, workplace=False):
     return not left
 
 
-def living(course):
-    """Return what of the learner's lives in the course's region, as sentences."""
+def living(course, logs=False):
+    """Return what of the learner's lives in the course's region, as sentences, with its logs if they are asked for."""
     keys = belongings.objects(course)
-    return cleanup.rated(course, workplace=True) + ([f"{len(keys)} objects in s3://{course.bucket}"] if keys else [])
+    lives = cleanup.rated(course, workplace=True) + ([f"{len(keys)} objects in s3://{course.bucket}"] if keys else [])
+    return lives + ([f"log {stream or 'group'} in {group}" for group, stream in log_streams.of(course)] if logs else [])
