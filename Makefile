@@ -13,7 +13,7 @@ RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 SHARED  := -n 2
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test trust browser course book pdf pictures exercises outputs lock check bench first pages clean habits waits links permissions
+.PHONY: help setup lab test trust browser course book slides pdf pictures exercises outputs lock check bench first pages clean habits waits links permissions
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -53,6 +53,9 @@ links: setup ## List the addresses on other hosts that chapters and pages name
 
 book: setup ## Build the book from the stored outputs into _build/html, warnings being errors
 	$(BIN)/jupyter-book build . -W -n --keep-going && $(BIN)/python book/check_pages.py
+
+slides: setup ## Make the slides of each part, with notes, from the chapters' key points and figures into _build/slides
+	@$(BIN)/python book/slides.py
 
 pdf: $(V)/.browser book ## Print the built book into one PDF by this machine's Chromium, link it on the front page, refuse what is cut off
 	$(BIN)/python book/print.py && $(BIN)/python book/check_pages.py
