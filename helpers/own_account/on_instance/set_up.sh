@@ -19,7 +19,7 @@ give_up() {
 
 clone() {
     local name=${repository%/}
-    name=${name##*/}
+    name=${name##*[/:]} # of "https://host/course.git" and of "git@host:course.git"
     course=$VOLUME/${name%.git}
     [ -e "$course" ] && return
     say "Cloning $repository"
