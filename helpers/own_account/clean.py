@@ -4,8 +4,8 @@
     course clean --account aws --learner me --region us-east-1 eu-west-1 --yes    carries it out
 
 It finds by tags and by lists what a notebook's clean-up finds, without a notebook. Run again, it goes on where it was
-interrupted. Finished jobs stay, since AWS deletes none, and so do logs, unless --logs is given. Where the learner works (`course
-notebook`) goes with --workplace only, for its volume goes with it.
+interrupted. Finished jobs stay, since AWS deletes none, and so do logs, unless --logs is given. Where the learner works
+(`course notebook`) goes with --workplace only, for its volume goes with it.
 """
 
 from .. import belongings, cleanup
