@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 import chapters
+import conformance
 import course_pages
 from helpers.local_account import errors
+from helpers.local_account.conformance import services
 from helpers.local_account.kinds import KINDS
 from pages import CHAPTERS, EXERCISES, PAGES, ROOT, SOLUTIONS, elsewhere, links, prose, sections, text
 
@@ -44,6 +46,10 @@ def test_the_book_tells_which_kinds_the_account_has():
     assert set(rows) == {kind.name for kind in KINDS}
     for kind in KINDS:
         assert rows[kind.name].startswith("created")
+
+
+def test_the_table_of_operations_names_every_service_of_the_account():
+    assert set(conformance.TITLES) == set(services())
 
 
 def test_every_page_and_chapter_is_in_the_table_of_contents():

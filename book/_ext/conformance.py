@@ -19,6 +19,7 @@ TITLES = {
     "pricing": "Price List",
     "service-quotas": "Service Quotas",
     "application-autoscaling": "Application Auto Scaling",
+    "scheduler": "EventBridge Scheduler",
     "cloudtrail": "CloudTrail",
     "dynamodb": "DynamoDB",
     "secretsmanager": "Secrets Manager",
