@@ -177,6 +177,13 @@ def policy(options):
     print(json.dumps(made, indent=2))
 
 
+def stack(options):
+    """Print a CloudFormation template with all that an AWS account needs for one learner."""
+    from .own_account import stack
+
+    print(stack.text(repository=options.repository, idle=options.idle, chapters=[name[:2] for name in options.chapter]))
+
+
 def preflight(options):
     """Ask the AWS account of the usual settings whether the chapters can run there; nothing is changed."""
     from .own_account import preflight
@@ -308,6 +315,13 @@ def _parser():
             )
     for run in (policy, preflight):
         _add_of_own_account(commands, run)
+    command = commands.add_parser("stack", help=stack.__doc__, description=stack.__doc__)
+    command.set_defaults(run=stack)
+    command.add_argument("chapter", nargs="*", metavar="CHAPTER", help="its number, 06 say (default: all)")
+    command.add_argument("--repository", default="", metavar="URL", help="what the notebook instance clones")
+    command.add_argument(
+        "--idle", type=float, default=60, metavar="MINUTES", help="it stops after so long without work"
+    )
     command = commands.add_parser("guard", help=guard.__doc__, description=guard.__doc__)
     command.set_defaults(run=guard)
     command.add_argument("--usd", metavar="N", help='rent for so many USD at most from now on, or "none" for no limit')
