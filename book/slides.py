@@ -74,6 +74,7 @@ def slides(chapter):
     yield opening(cells[0][1])
     yield words(number, cells[1][1])
     yield from pictures(cells, chapter)
+    yield from talks(number)
     yield key_points(number, cells)
     yield beliefs(number)
     yield questions(number)
@@ -115,6 +116,16 @@ def pictures(cells, chapter):
 def following(cells, at):
     """Return the text of the cell behind another, until its next heading."""
     return re.split(r"^## ", cells[at + 1][1], flags=re.M)[0].strip()
+
+
+def talks(number):
+    """Return a slide for each wait of the chapter, with a question; the notes have what to tell meanwhile."""
+    page = (PAGES / "while-waiting.md").read_text(encoding="utf-8")
+    for heading, part in re.findall(r"^## (.+)\n\n(Chapter .+(?:\n(?!## ).*)*)", page, re.M):
+        if part.startswith(f"Chapter {number}."):
+            asked, answer = re.search(r"^\*\*To the room:\*\* (.+?\?)(.*)", part, re.M | re.S).groups()
+            told = "\n".join(re.findall(r"^> ?(.*)$", part, re.M))
+            yield Slide(f"{number}. While we wait: {heading}", asked, f"{told}\n\n{answer.strip()}")
 
 
 def key_points(number, cells):

@@ -67,6 +67,16 @@ def test_what_people_believe_and_what_is_asked_is_that_of_the_pages(chapter):
         assert len(shown.notes) > len(shown.body)
 
 
+def test_each_talk_is_below_a_slide_of_its_chapter_that_asks_the_room():
+    page = ROOT / "book/instructors/while-waiting.md"
+    asked = [one for chapter in CHAPTERS for one in slides(chapter).values() if "While we wait" in one.title]
+    assert len(asked) == text(page).count("**To the room:**") == len(re.findall(r"^Chapter \d+\. ", text(page), re.M))
+    for one in asked:
+        assert one.body.endswith("?") and one.body in text(page)
+        number, heading = re.match(r"(\d+)\. While we wait: (.+)", one.title).groups()
+        assert f"## {heading}\n\nChapter {number}. " in text(page) and len(one.notes.split()) > 200
+
+
 @pytest.mark.parametrize("caption", PARTS)
 def test_a_file_of_slides_needs_no_other_and_leads_nowhere(caption):
     page = SLIDES["page"](caption, PARTS[caption])
