@@ -133,10 +133,11 @@ def test_auto_stop_says_that_it_cannot_know_without_jupyter(tmp_path):
 
 
 @contextmanager
-def workplace(folder, *options):
+def workplace(folder, *options, lacking=""):
     """Order an instance under the policies that `course policy 02` prints; yield a Workplace.
 
-    The account stands in for AWS, and Git takes a small repository for one on a host far away.
+    The account stands in for AWS, and Git takes a small repository for one on a host far away. The instance's role may
+    be `lacking` an action.
     """
     far = folder / "far"
     far.mkdir()
@@ -145,6 +146,7 @@ def workplace(folder, *options):
     roles = {
         who: policies.document(who, ["02"], least_privilege.ACCOUNT, role=least_privilege.JOBS) for who in policies.WHO
     }
+    roles["jobs"] = least_privilege.without(roles["jobs"], lacking)
     with (
         chapters.variables({"GIT_CONFIG_GLOBAL": str(folder / "gitconfig")}),
         least_privilege.stand_in(folder / "account", **roles, enforce=True) as variables,
@@ -308,6 +310,17 @@ def test_what_stood_in_the_way_of_the_set_up_is_in_its_log(tmp_path):
         assert last.endswith("type in a terminal: bash ~/.course/set_up.sh https://git.invalid/nothing.git")
         assert any(line.startswith("fatal: ") for line in made.log("set-up"))
         assert made.status() == "InService"  # the start has not failed for it
+
+
+@pytest.mark.slow
+def test_auto_stop_that_may_not_stop_says_which_right_it_lacks(tmp_path):
+    nowhere = "https://git.invalid/nothing.git"
+    with workplace(
+        tmp_path, "--repository", nowhere, "--idle", "0.05", lacking="sagemaker:StopNotebookInstance"
+    ) as made:
+        [line, *_] = made.until(lambda: [line for line in made.log("auto-stop") if "has failed: ClientError" in line])
+        assert "is not authorized to perform: sagemaker:StopNotebookInstance on resource: " in line
+        assert made.status() == "InService"
 
 
 @pytest.mark.slow
