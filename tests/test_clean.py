@@ -6,6 +6,7 @@ from dataclasses import replace
 import boto3
 import pytest
 
+import failures
 import least_privilege
 import others
 import things
@@ -74,6 +75,61 @@ def test_logs_go_when_they_are_asked_for_and_nobody_elses(account, monkeypatch, 
     for _ in range(2):
         assert command.main(["clean", "--logs", "--yes"]) == 0
     assert logs() == (["/aws/sagemaker/TrainingJobs"], {"me-theirs"})
+
+
+@pytest.fixture
+def much(account, monkeypatch):
+    """A learner with something of each kind that is deleted."""
+    monkeypatch.setenv(session.FOLDER, str(account.folder))
+    course = session.begin("local", "me", "us-east-1")
+    things.endpoint(course, account, "me-served")
+    sagemaker = boto3.client("sagemaker")
+    sagemaker.create_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName="me-scripts", Tags=course.tags
+    )
+    repository = {"RepositoryUrl": "https://example.com/work.git"}
+    sagemaker.create_code_repository(CodeRepositoryName="me-code", GitConfig=repository, Tags=course.tags)
+    boto3.client("sns").create_topic(Name="me-alerts", Tags=course.tags)
+    boto3.client("cloudwatch").put_metric_alarm(
+        AlarmName="me-alarm", Namespace="Desk", MetricName="Calls", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold", Tags=course.tags,
+    )  # fmt: skip
+    budget = {
+        "BudgetName": "me-budget", "BudgetType": "COST", "TimeUnit": "MONTHLY",
+        "BudgetLimit": {"Amount": "5", "Unit": "USD"},
+    }  # fmt: skip
+    account.client("budgets").create_budget(AccountId=course.account_id, Budget=budget, ResourceTags=course.tags)
+    boto3.client("s3").create_bucket(Bucket=course.bucket)
+    boto3.client("s3").put_object(Bucket=course.bucket, Key=f"{course.prefix}/notes.txt", Body=b"x")
+    others.make(account.client)
+    session.end()
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_at_any_step_loses_nothing_and_the_next_goes_on_from_there(much, account, capsys):
+    others_before, done, runs = others.listed(account.client), [], 0
+    while True:
+        with failures.after(1) as passed:
+            status = command.main(["clean", "--yes"])
+        done += passed
+        said = capsys.readouterr().out
+        if status == 0:
+            break
+        runs += 1
+        assert len(passed) == 1 and "The service is unavailable" in said and runs < 20
+    assert set(done) >= {
+        "DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel", "DeleteNotebookInstanceLifecycleConfig",
+        "DeleteCodeRepository", "DeleteBudget", "DeleteTopic", "DeleteAlarms", "DeleteObjects",
+    }  # fmt: skip
+    assert len(done) == len(set(done)) and said.endswith("Nothing is left.\n")
+    assert others.listed(account.client) == others_before
+
+
+@pytest.mark.slow
+def test_a_call_too_many_is_made_again(much, account, capsys):
+    with failures.throttled(every=3) as refused:
+        assert command.main(["clean", "--yes"]) == 0
+    assert len(refused) > 5 and capsys.readouterr().out.endswith("Nothing is left.\n")
 
 
 def test_a_wrong_word_is_refused(capsys):
