@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import boto3
+import nbformat
 import pytest
 
 import least_privilege
+import others
 from helpers import chapters, command
 from helpers.local_account import serving
 from helpers.local_account.calls import is_reading
@@ -201,3 +203,23 @@ def test_a_wrong_word_is_refused(capsys):
     assert "There is no chapter '12'" in capsys.readouterr().err
     assert command.main(["preflight", "--learner", "A B"]) == 1
     assert "LEARNER must begin with a letter" in capsys.readouterr().err
+
+
+def test_the_notebook_asks_the_same_and_leaves_nothing(tmp_path):
+    notebook = chapters.NOTEBOOKS / "before-aws.ipynb"
+    with (
+        standing_in(tmp_path / "account", before=others.make) as client,
+        chapters.variables({"JUPYTER_PREFER_ENV_PATH": "1"}),
+    ):
+        before = others.listed(client)
+        error = chapters.run_cells(notebook, tmp_path / notebook.name, {"CHAPTERS": ["06"]}, False, notebook.parent)
+        after = others.listed(client)
+    assert error == ""
+    shown = [
+        "".join(output["data"]["text/plain"])
+        for cell in nbformat.read(tmp_path / notebook.name, 4).cells
+        for output in cell.get("outputs", [])
+    ]
+    assert "quota ml.m5.xlarge for training job usage  missing" in shown[0] and "What to do:" in shown[0]
+    assert shown[1] == "False" and "of a limit of USD 5" in shown[2]
+    assert before == after
