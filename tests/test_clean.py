@@ -50,6 +50,7 @@ def test_it_ends_what_is_there_in_each_region_that_is_named_and_can_be_repeated(
     assert capsys.readouterr().out.endswith("  nothing of the learner's\nNothing is left.\n")
 
 
+@pytest.mark.slow
 def test_logs_go_when_they_are_asked_for_and_nobody_elses(account, monkeypatch, capsys):
     monkeypatch.setenv(session.FOLDER, str(account.folder))
     course = session.begin("local", "me", "us-east-1")

@@ -190,6 +190,7 @@ def test_where_no_rate_is_known_no_limit_can_be_kept(course, capsys):
     assert "not known" in str(allowance.changed().table())
 
 
+@pytest.mark.slow
 def test_what_ended_elsewhere_and_what_stands_too_long_is_found_at_the_next_beginning(course, capsys):
     for name in ("me-gone", "me-stands"):
         deploy(course, name)
@@ -317,6 +318,7 @@ def test_machines_that_are_not_named_as_the_course_names_them_are_not_guessed(op
 TRUST = least_privilege.trust(Service="scheduler.amazonaws.com")
 
 
+@pytest.mark.slow
 def test_aws_ends_what_nobody_has_ended_under_exactly_the_policies_that_are_printed(tmp_path, capsys):
     """The learner may do what chapter 9 needs and set the switch; the switch may end, and nothing else."""
     place = (least_privilege.ACCOUNT, "us-east-1", "me")

@@ -205,6 +205,7 @@ def test_a_wrong_word_is_refused(capsys):
     assert "LEARNER must begin with a letter" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_notebook_asks_the_same_and_leaves_nothing(tmp_path):
     notebook = chapters.NOTEBOOKS / "before-aws.ipynb"
     with (

@@ -92,6 +92,7 @@ def test_a_list_has_pages(account):
     assert [[one["Name"][-1] for one in page["Schedules"]] for page in pages] == [["0", "1"], ["2", "3"], ["4"]]
 
 
+@pytest.mark.slow
 def test_a_time_is_of_its_zone(account):
     sagemaker, scheduler = endpoint(account), account.client("scheduler")
     wanted = {"Name": "me-end", "FlexibleTimeWindow": OFF, "Target": target(role(account))}
@@ -101,6 +102,7 @@ def test_a_time_is_of_its_zone(account):
     sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="served")
 
 
+@pytest.mark.slow
 def test_one_that_is_switched_off_or_deleted_in_time_does_nothing(account):
     sagemaker, scheduler, arn = endpoint(account), account.client("scheduler"), role(account)
     for name, state in (("off", "DISABLED"), ("gone", "ENABLED")):
@@ -112,6 +114,7 @@ def test_one_that_is_switched_off_or_deleted_in_time_does_nothing(account):
     assert [one["State"] for one in scheduler.list_schedules()["Schedules"]] == ["DISABLED"]
 
 
+@pytest.mark.slow
 def test_a_role_that_may_not_is_tried_again_until_it_may_or_is_given_up(account):
     sagemaker, scheduler, arn = endpoint(account), account.client("scheduler"), role(account, actions=["s3:GetObject"])
     for name, retries in (("stubborn", 100), ("faint", 1)):
@@ -132,6 +135,7 @@ def test_a_role_that_may_not_is_tried_again_until_it_may_or_is_given_up(account)
     assert scheduler.list_schedules()["Schedules"] == []
 
 
+@pytest.mark.slow
 def test_it_is_kept_by_an_account_that_was_killed(account):
     made = Endpoints(account)
     endpoint(account)

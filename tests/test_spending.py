@@ -51,6 +51,7 @@ def test_what_costs_now_and_what_has_ended_stand_apart_with_their_sums(learner, 
     assert f"ml.m5.large for hosting: USD {HOSTING:g} per hour (us-east-1, price of " in said
 
 
+@pytest.mark.slow
 def test_a_later_start_leaves_out_what_had_ended_before_and_nothing_that_stands(learner, capsys):
     tomorrow = f"{clock.now(learner):%Y}-12-31"
     assert command.main(["bill", "--learner", "me", "--start", tomorrow]) == 0

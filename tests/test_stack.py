@@ -34,6 +34,7 @@ def documents(deployed):
     }
 
 
+@pytest.mark.slow
 def test_a_linter_finds_nothing_and_it_is_short_enough_to_be_sent():
     from cfnlint import lint
 
@@ -64,6 +65,7 @@ def test_its_policies_are_short_enough_for_iam(deployed):
     assert max(long.values()) <= stack.LONGEST, long
 
 
+@pytest.mark.slow
 def test_what_it_makes_is_there_and_works(deployed, shared_account):
     sagemaker, iam = shared_account.client("sagemaker"), shared_account.client("iam")
     sagemaker.get_waiter("notebook_instance_in_service").wait(NotebookInstanceName="me7-course")
