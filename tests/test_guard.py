@@ -346,9 +346,31 @@ def test_aws_ends_what_nobody_has_ended_under_exactly_the_policies_that_are_prin
         names = [one["Name"] for one in administrator("scheduler").list_schedules()["Schedules"]]
         assert names == [dead_man_switch.name_of("endpoint", "me-left")]
         session.end()
+        assert command.main(["clean", "--account", "aws"]) == 1
+        assert f"schedule {names[0]}" in capsys.readouterr().out
         clock.move(serving.variables(tmp_path / "account"), timedelta(hours=2, minutes=1))
         administrator("sagemaker").get_waiter("endpoint_deleted").wait(EndpointName="me-left")
         assert administrator("scheduler").list_schedules()["Schedules"] == []
+
+
+@pytest.mark.slow
+def test_clean_takes_switches_back_whose_things_are_gone_and_nobody_elses(course, capsys):
+    role = boto3.client("iam").create_role(RoleName="Ends", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    command.main(["guard", "--switch", role])
+    deploy(course, "me-clicked", Tags=course.tags)
+    scheduler, wanted = boto3.client("scheduler"), {"FlexibleTimeWindow": {"Mode": "OFF"}}
+    target = {"Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:deleteEndpoint", "RoleArn": role, "Input": "{}"}
+    tomorrow = f"at({datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%S})"
+    for theirs in ("me-report", "me-report-end-00000000", "you-x-end-9d589a0a"):
+        scheduler.create_schedule(Name=theirs, ScheduleExpression=tomorrow, Target=target, **wanted)
+    guard.leave()
+    boto3.client("sagemaker").get_waiter("endpoint_in_service").wait(EndpointName="me-clicked")
+    boto3.client("sagemaker").delete_endpoint(EndpointName="me-clicked")
+    assert dead_man_switch.standing(scheduler, "me") == [dead_man_switch.name_of("endpoint", "me-clicked")]
+    command.main(["clean", "--account", "aws", "--yes"])
+    assert "schedule" not in capsys.readouterr().out.rpartition("deleted")[2]
+    left = {one["Name"] for one in scheduler.list_schedules()["Schedules"]}
+    assert left == {"me-report", "me-report-end-00000000", "you-x-end-9d589a0a"}
 
 
 def test_a_switch_that_aws_will_not_have_is_told_of_and_the_rental_goes_on(course, capsys):

@@ -10,6 +10,8 @@ from datetime import UTC
 
 from botocore.exceptions import ClientError
 
+from ..belongings import NOT_ALLOWED
+
 TARGETS = {  # what is ended -> the operation that ends it, and the member with its name
     "endpoint": ("deleteEndpoint", "EndpointName"),
     "notebook instance": ("stopNotebookInstance", "NotebookInstanceName"),
@@ -49,6 +51,21 @@ def disarm(scheduler, kind, name):
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
+
+
+def standing(scheduler, learner):
+    """Return the names of the switches that stand for a learner's things; none if we may not look at schedules.
+
+    Schedules have no tags; a switch is known by its name, in which that of its thing can be proved.
+    """
+    try:
+        pages = scheduler.get_paginator("list_schedules").paginate(NamePrefix=f"{learner}-")
+        names = [schedule["Name"] for page in pages for schedule in page["Schedules"]]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NOT_ALLOWED:
+            raise
+        return []
+    return [name for name in names if any(name == name_of(kind, name.rpartition("-end-")[0]) for kind in TARGETS)]
 
 
 def name_of(kind, name):

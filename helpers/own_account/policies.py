@@ -56,6 +56,7 @@ def arming(account, region, learner, switch):
         "Action": ["scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:UpdateSchedule"],
         "Resource": [f"arn:aws:scheduler:{region}:{account}:schedule/default/{learner}-*"],
     }
+    listing = {"Sid": "Schedules", "Effect": "Allow", "Action": ["scheduler:ListSchedules"], "Resource": ["*"]}
     passing = {
         "Sid": "PassSwitch",
         "Effect": "Allow",
@@ -63,7 +64,7 @@ def arming(account, region, learner, switch):
         "Resource": [f"arn:aws:iam::{account}:role/{switch}"],
         "Condition": {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
     }
-    return [schedules, passing]
+    return [schedules, listing, passing]
 
 
 def places(account, region, learner, role):

@@ -251,6 +251,8 @@ def _of_budgets(account, region, operation, parameters):
 
 def _of_scheduler(account, region, operation, parameters):
     name = parameters.get("Name")
+    if operation.startswith("List"):
+        return "*"
     return f"arn:aws:scheduler:{region}:{account.id}:schedule/{parameters.get('GroupName', 'default')}/{name or '*'}"
 
 
