@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import boto3
 from botocore.exceptions import ClientError
 
-from .belongings import NOT_ALLOWED, is_hidden
+from .belongings import NOT_ALLOWED, client, is_hidden, once
 from .prices import REGION as BILLING  # where AWS keeps its metrics on the bill, whatever the course's region is
 
 
@@ -41,11 +40,11 @@ def delete(course):
         if not alert.tagged:
             continue
         if alert.kind == "budget":
-            boto3.client("budgets").delete_budget(AccountId=course.account_id, BudgetName=alert.name)
+            client("budgets").delete_budget(AccountId=course.account_id, BudgetName=alert.name)
         elif alert.kind == "topic":
-            boto3.client("sns", region_name=alert.region).delete_topic(TopicArn=alert.arn)
+            client("sns", alert.region).delete_topic(TopicArn=alert.arn)
         else:
-            boto3.client("cloudwatch", region_name=alert.region).delete_alarms(AlarmNames=[alert.name])
+            client("cloudwatch", alert.region).delete_alarms(AlarmNames=[alert.name])
         yield f"{alert}: deleted" + (", with its subscriptions" if alert.kind == "topic" else "")
 
 
@@ -64,36 +63,42 @@ def _whose(course):
 
 
 def _budgets(course):
-    client = boto3.client("budgets")
-    for page in client.get_paginator("describe_budgets").paginate(AccountId=course.account_id):
+    budgets = client("budgets")
+    for page in _pages(budgets, "describe_budgets", AccountId=course.account_id):
         for budget in page.get("Budgets", []):
             arn = f"arn:aws:budgets::{course.account_id}:budget/{budget['BudgetName']}"
-            tags = _tags(course, budget["BudgetName"], client.list_tags_for_resource, ResourceARN=arn)
+            tags = _tags(course, budget["BudgetName"], budgets.list_tags_for_resource, ResourceARN=arn)
             yield "budget", budget["BudgetName"], "", arn, tags
 
 
 def _topics(course):
     for region in sorted({course.region, BILLING}):
-        client = boto3.client("sns", region_name=region)
-        for page in client.get_paginator("list_topics").paginate():
+        sns = client("sns", region)
+        for page in _pages(sns, "list_topics"):
             for arn in (topic["TopicArn"] for topic in page["Topics"]):
                 name = arn.rpartition(":")[2]
-                yield "topic", name, region, arn, _tags(course, name, client.list_tags_for_resource, ResourceArn=arn)
+                yield "topic", name, region, arn, _tags(course, name, sns.list_tags_for_resource, ResourceArn=arn)
 
 
 def _alarms(course):
     for region in sorted({course.region, BILLING}):
-        client = boto3.client("cloudwatch", region_name=region)
-        for page in client.get_paginator("describe_alarms").paginate():
+        cloudwatch = client("cloudwatch", region)
+        for page in _pages(cloudwatch, "describe_alarms"):
             for alarm in page["MetricAlarms"]:
                 name, arn = alarm["AlarmName"], alarm["AlarmArn"]
-                yield "alarm", name, region, arn, _tags(course, name, client.list_tags_for_resource, ResourceARN=arn)
+                tags = _tags(course, name, cloudwatch.list_tags_for_resource, ResourceARN=arn)
+                yield "alarm", name, region, arn, tags
+
+
+def _pages(service, operation, **of):
+    """Return all pages of a list."""
+    return once((operation, service.meta.region_name), lambda: list(service.get_paginator(operation).paginate(**of)))
 
 
 def _tags(course, name, operation, **arn):
     """Return the tags of a budget, a topic or an alarm, or those of somebody else's thing that we may not look at."""
     try:
-        answer = operation(**arn)
+        answer = once((*arn.values(),), lambda: operation(**arn))
     except ClientError as error:
         if is_hidden(error, course, name):
             return [{"Key": "learner", "Value": ""}]

@@ -1,11 +1,14 @@
 """What in an account is the learner's: found by listing and by tag, never by what a notebook's variables remember."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 ENDED = ("Completed", "Failed", "Stopped")  # the statuses of a job that is over
@@ -64,17 +67,61 @@ NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AuthorizationError")  #
 RUNNING = ("InProgress", "Stopping")  # the statuses of a job that is not over
 WORKPLACE = {"Key": "workplace", "Value": "yes"}  # the tag of where the learner works, which chapters leave alone
 
+AT_ONCE = 8  # questions to AWS
+GONE = ("ValidationException", "ResourceNotFound")  # the codes of what went between the list and the question
+PAGES = {"PageSize": 100}  # entries of a list: AWS's most
+PATIENT = Config(  # asks more slowly when AWS says that we ask too often, and goes on
+    retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=AT_ONCE * AT_ONCE
+)
+
 _clients: WeakKeyDictionary = WeakKeyDictionary()
+_making = Lock()  # a session makes one client at a time
+_answers: dict | None = None  # what the account has answered meanwhile, in `asked_once`
+
+
+def client(service, region=None):
+    """Return a client of boto3's default session, made once: a new one takes longer than what it is asked."""
+    with _making:
+        if boto3.DEFAULT_SESSION is None:
+            boto3.setup_default_session()
+        session = boto3.DEFAULT_SESSION
+        made = _clients.setdefault(session, {})
+        if (service, region) not in made:
+            made[service, region] = session.client(service, region_name=region, config=PATIENT)
+        return made[service, region]
 
 
 def sagemaker():
-    """Return the client of boto3's default session, made once: a new one takes longer than what it is asked."""
-    if boto3.DEFAULT_SESSION is None:
-        boto3.setup_default_session()
-    session = boto3.DEFAULT_SESSION
-    if session not in _clients:
-        _clients[session] = session.client("sagemaker")
-    return _clients[session]
+    """Return the client of SageMaker."""
+    return client("sagemaker")
+
+
+@contextmanager
+def asked_once():
+    """Ask the account for each list and for each thing's tags once only meanwhile, for however many learners."""
+    global _answers
+    _answers = {}
+    try:
+        yield
+    finally:
+        _answers = None
+
+
+def once(key, question):
+    """Return the answer of `question()`, or in `asked_once` that of before to the same key, be it a denial."""
+    if _answers is None:
+        return question()
+    if key not in _answers:
+        try:
+            _answers[key] = question(), None
+        except ClientError as denied:
+            if denied.response["Error"]["Code"] not in (*NOT_ALLOWED, *GONE):
+                raise
+            _answers[key] = None, denied
+    answer, refusal = _answers[key]
+    if refusal:
+        raise refusal
+    return answer
 
 
 @dataclass(frozen=True)
@@ -110,8 +157,7 @@ def of(course, kind, **filters):
     tags, may be anybody's: it is returned with tagged=False, to be told of and not to be touched.
     """
     entries = listed(kind, SortBy="CreationTime", SortOrder="Ascending", **filters)
-    with ThreadPoolExecutor(8) as several:
-        tags = list(several.map(lambda entry: _tags(course, entry[kind.arn]), entries))
+    tags = _tags_of(course, [entry[kind.arn] for entry in entries])
     found = []
     for entry, tagged in zip(entries, tags, strict=True):
         ours = all(tagged.get(tag["Key"]) == tag["Value"] for tag in course.tags)
@@ -123,21 +169,27 @@ def of(course, kind, **filters):
 
 def listed(kind, **filters):
     """Return all entries of the account's list of a kind."""
-    pages = sagemaker().get_paginator(kind.operation).paginate(**filters)
-    return [entry for page in pages for entry in page[kind.entries]]
+    part = "" if _answers is None else filters.pop("NameContains", "")  # so that learners share a list
+
+    def ask():
+        pages = sagemaker().get_paginator(kind.operation).paginate(PaginationConfig=PAGES, **filters)
+        return [entry for page in pages for entry in page[kind.entries]]
+
+    entries = once((kind, *sorted(filters.items())), ask)
+    return [entry for entry in entries if part in entry[kind.name]]
 
 
-def jobs(course, since=None, kind=TRAINING):
+def jobs(course, since=None, kind=TRAINING, **filters):
     """Return the descriptions of the learner's training jobs, or of those of another kind, oldest first."""
     describe = getattr(sagemaker(), f"describe_{kind.title.replace(' ', '_')}")
-    filters = {"NameContains": f"{course.learner}-", **({"CreationTimeAfter": since} if since else {})}
+    filters |= {"NameContains": f"{course.learner}-", **({"CreationTimeAfter": since} if since else {})}
     ours = [thing.name for thing in of(course, kind, **filters) if thing.tagged]
     return [describe(**{kind.name: name}) for name in ours]
 
 
 def objects(course):
     """Return the keys of the learner's objects in the bucket: below the prefix, and what the SDK put beside it."""
-    s3, keys = boto3.client("s3"), {}
+    s3, keys = client("s3"), {}
     for prefix in [f"{course.prefix}/", *_folders(course)]:
         try:
             for page in s3.get_paginator("list_objects_v2").paginate(Bucket=course.bucket, Prefix=prefix):
@@ -162,14 +214,23 @@ def _folders(course):
     return [f"{name}/" for name in sorted(names) if name.startswith(f"{course.learner}-")]
 
 
+def _tags_of(course, arns):
+    """Return the tags of things, in the order of their ARNs."""
+    if _answers is not None and all(arn in _answers for arn in arns):
+        return [_tags(course, arn) for arn in arns]
+    with ThreadPoolExecutor(AT_ONCE) as several:
+        return list(several.map(lambda arn: _tags(course, arn), arns))
+
+
 def _tags(course, arn):
-    try:
+    def ask():
         pages = sagemaker().get_paginator("list_tags").paginate(ResourceArn=arn)
         return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+
+    try:
+        return once(arn, ask)
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
-            return {"learner": ""}  # it went between the list and the question
-        if is_hidden(error, course, arn.rpartition("/")[2]):
+        if error.response["Error"]["Code"] in GONE or is_hidden(error, course, arn.rpartition("/")[2]):
             return {"learner": ""}
         raise
 

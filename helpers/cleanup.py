@@ -9,7 +9,6 @@ import json
 import time
 from pathlib import Path
 
-import boto3
 from botocore.exceptions import ClientError, WaiterError
 
 from . import alerts, belongings, costs
@@ -23,25 +22,43 @@ def everything(course, workplace=False):
 
     Where the learner works (`course notebook`) goes, too, if `workplace` is so, and this program does not run there.
     """
-    workplace = workplace and not METADATA.exists()
     if course.keep:
         return _say_what_stands(course)
-    sagemaker = belongings.sagemaker()
-    costs.remember(course)
-    went = [*_stop_jobs(course, sagemaker), *_delete_endpoints(course, sagemaker)]
-    went += _delete_notebook_instances(course, sagemaker, workplace)
-    for kind in (CONFIG, MODEL, SCRIPTS, REPOSITORY):
-        for thing in _tagged(course, kind, workplace):
-            getattr(sagemaker, f"delete_{_spelled(kind)}")(**{kind.name: thing.name})
-            went.append(f"{kind.title} {thing.name}: deleted")
-    went += alerts.delete(course)
-    went += _delete_objects(course)
-    print("\n".join(went or ["There was nothing to delete."]))
+    print("\n".join(list(ending(course, workplace)) or ["There was nothing to delete."]))
     if belongings.jobs(course):
         print(
             "Finished training jobs and their logs stay. AWS keeps the jobs at no cost and bills the logs as storage."
         )
     return None
+
+
+def ending(course, workplace=False):
+    """Delete what `everything` deletes, and yield a sentence for each thing that went."""
+    workplace = workplace and not METADATA.exists()
+    sagemaker = belongings.sagemaker()
+    costs.remember(course)
+    yield from _stop_jobs(course, sagemaker)
+    yield from _delete_endpoints(course, sagemaker)
+    yield from _delete_notebook_instances(course, sagemaker, workplace)
+    for kind in (CONFIG, MODEL, SCRIPTS, REPOSITORY):
+        for thing in _tagged(course, kind, workplace):
+            getattr(sagemaker, f"delete_{_spelled(kind)}")(**{kind.name: thing.name})
+            yield f"{kind.title} {thing.name}: deleted"
+    yield from alerts.delete(course)
+    yield from _delete_objects(course)
+
+
+def resting(course):
+    """Stop the notebook instances where the learner works, and yield a sentence for each; their volumes stay."""
+    sagemaker, own = belongings.sagemaker(), _own_name()
+    at_work = [thing for thing in _tagged(course, NOTEBOOK, True) if thing.workplace and thing.name != own]
+    for thing in at_work:
+        if thing.status in ("Pending", "InService"):
+            _stop_notebook_instance(sagemaker, thing)
+    for thing in at_work:
+        if thing.status in ("Pending", "InService", "Stopping"):
+            sagemaker.get_waiter("notebook_instance_stopped").wait(NotebookInstanceName=thing.name)
+            yield f"notebook instance {thing.name}: stopped, its volume stays"
 
 
 def rated(course, workplace=False):
@@ -109,16 +126,11 @@ def _delete_endpoints(course, sagemaker):
 
 def _delete_notebook_instances(course, sagemaker, workplace):
     """Stop and delete the learner's notebook instances, but for one that this program itself runs on."""
-    own = json.loads(METADATA.read_text()).get("ResourceName") if METADATA.exists() else None
+    own = _own_name()
     things = [thing for thing in _tagged(course, NOTEBOOK, workplace) if thing.name != own]
     for thing in things:
-        name = {"NotebookInstanceName": thing.name}
-        if thing.status == "Pending":
-            with contextlib.suppress(WaiterError):
-                sagemaker.get_waiter("notebook_instance_in_service").wait(**name)
         if thing.status in ("Pending", "InService"):
-            with contextlib.suppress(ClientError):  # it has failed in between, and stands still already
-                sagemaker.stop_notebook_instance(**name)
+            _stop_notebook_instance(sagemaker, thing)
     for thing in things:
         name = {"NotebookInstanceName": thing.name}
         if thing.status != "Deleting":
@@ -130,9 +142,23 @@ def _delete_notebook_instances(course, sagemaker, workplace):
         yield f"notebook instance {thing.name}: deleted, with its volume"
 
 
+def _stop_notebook_instance(sagemaker, thing):
+    name = {"NotebookInstanceName": thing.name}
+    if thing.status == "Pending":
+        with contextlib.suppress(WaiterError):
+            sagemaker.get_waiter("notebook_instance_in_service").wait(**name)
+    with contextlib.suppress(ClientError):  # it has failed in between, and stands still already
+        sagemaker.stop_notebook_instance(**name)
+
+
+def _own_name():
+    """Return the name of the notebook instance that this program runs on, or None."""
+    return json.loads(METADATA.read_text()).get("ResourceName") if METADATA.exists() else None
+
+
 def _delete_objects(course):
     """Delete the learner's objects; S3 answers a call that it granted with those that it did not delete."""
-    s3, keys, kept = boto3.client("s3"), belongings.objects(course), []
+    s3, keys, kept = belongings.client("s3"), belongings.objects(course), []
     for at in range(0, len(keys), 1000):
         batch = {"Objects": [{"Key": key} for key in keys[at : at + 1000]], "Quiet": True}
         kept += s3.delete_objects(Bucket=course.bucket, Delete=batch).get("Errors", [])

@@ -12,6 +12,12 @@ from .local_account.errors import Refused
 
 ROOT = Path(__file__).parents[1]
 ACCOUNT = ROOT / ".account"  # the account of this clone
+WORKSHOP = {  # what `course workshop` does
+    "plan": "Write the template for all learners, and print the commands, quotas and costs of the class.",
+    "room": "Show what each learner has running, what it costs, and which exercises are done.",
+    "sweep": "Show what the learners have left, and end it with --yes; exit status 1 if anything is left.",
+    "bill": "Show what each learner has cost, by AWS's rates.",
+}
 
 
 def main(arguments=None):
@@ -209,6 +215,30 @@ def clean(options):
     return 0 if _asked_of_aws(clean, *asked) else 1
 
 
+def workshop(options):
+    """Take a class through chapters on one account, by its roster: plan it, see it, end it, see what it has cost."""
+    chapters = [name[:2] for name in getattr(options, "chapter", ())]
+    where = options.roster, getattr(options, "account", None), options.region
+    if options.what == "plan":
+        from .own_account.workshop.plan import plan
+
+        of = options.usd, options.region, options.folder, options.email, options.repository
+        print(plan(options.roster, tuple(chapters), *of))
+        return 0
+    if options.what == "sweep":
+        from .own_account.workshop.sweep import sweep
+
+        return 0 if _asked_of_aws(sweep, *where, options.yes, options.workplace) else 1
+    from .own_account.workshop.room import bill, room
+
+    if options.what == "bill":
+        told, complete = _asked_of_aws(bill, *where, options.start)
+    else:
+        told, complete = _asked_of_aws(room, *where, tuple(chapters), options.checks, options.start)
+    print(told)
+    return 0 if complete else 1
+
+
 def notebook(options):
     """Print the requests for a notebook instance that brings the course with it; send them with --yes."""
     from .own_account import notebook_instance
@@ -339,7 +369,41 @@ def _parser():
     command.add_argument("--workplace", action="store_true", help="the notebook instance of `course notebook`, too")
     command.add_argument("--logs", action="store_true", help="what jobs, endpoints and instances have written, too")
     _add_notebook(commands)
+    _add_workshop(commands)
     return parser
+
+
+def _add_workshop(commands):
+    """Add the commands that are about a class."""
+    command = commands.add_parser("workshop", help=workshop.__doc__, description=workshop.__doc__)
+    command.set_defaults(run=workshop)
+    whats = command.add_subparsers(required=True, metavar="WHAT", dest="what")
+    for what, about in WORKSHOP.items():
+        command = whats.add_parser(what, help=about, description=about)
+        command.add_argument("roster", metavar="ROSTER", help="a CSV file with the columns learner, email, user")
+        if what in ("plan", "room"):
+            command.add_argument("chapter", nargs="*", metavar="CHAPTER", help="its number, 06 say (default: all)")
+        if what == "plan":
+            command.add_argument("--region", default=serving.REGION, help="default: %(default)s")
+            command.add_argument(
+                "--usd", type=float, default=5, metavar="N", help="a learner's budget and limit (default: %(default)g)"
+            )
+            command.add_argument("--folder", default="workshop", help="where the template goes (default: %(default)s)")
+            command.add_argument("--email", default="", help="who is told of those who have no address of their own")
+            command.add_argument("--repository", default="", metavar="URL", help="what notebook instances clone")
+            continue
+        command.add_argument("--account", choices=("local", "aws"), default="local", help="default: %(default)s")
+        command.add_argument("--region", nargs="+", default=[serving.REGION], help="one or more (default: us-east-1)")
+        if what == "sweep":
+            command.add_argument("--yes", action="store_true", help="do it; without this, only the plan is shown")
+            command.add_argument("--workplace", action="store_true", help="delete where learners work, too")
+        else:
+            since = "30 days ago" if what == "bill" else "a day ago, for checks that ask for calls"
+            command.add_argument("--start", metavar="DAY", help=f"such as 2026-11-01 (default: {since})")
+        if what == "room":
+            command.add_argument(
+                "--no-checks", dest="checks", action="store_false", help="do not ask which exercises are done"
+            )
 
 
 def _add_notebook(commands):

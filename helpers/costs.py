@@ -7,7 +7,7 @@ import json
 import math
 import os
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +15,7 @@ from . import belongings, clock, prices
 from .tables import Table
 
 USAGE_FILE = "COURSE_USAGE_FILE"  # the variable that names the file in which `course run` reads of deleted endpoints
+EVER = datetime(2017, 11, 29, tzinfo=UTC)  # when SageMaker began: nothing of it is older
 WHERE = {"hosting": "an endpoint", "notebook": "a notebook instance", "transform": "a transform job"}
 
 
@@ -58,7 +59,13 @@ def bill(course):
 
 def usage(course):
     """Return the learner's usage since the first cell ran: jobs, and what stands or stood."""
-    return [*_processing(course), *_training(course), *_transform(course), *standing(course), *_ended(course)]
+    return [*_jobs(course, since=course.began), *standing(course), *_ended(course)]
+
+
+def living(course):
+    """Return the usage of all that the learner has machines for now, whenever it began."""
+    running = [one for status in belongings.RUNNING for one in _jobs(course, StatusEquals=status)]
+    return running + standing(replace(course, began=EVER))
 
 
 def of_training(course, job):
@@ -124,8 +131,13 @@ def hourly(endpoint):
     return f"{machines}, USD {sum(part.usd or 0 for part in parts):g} per hour"
 
 
-def _processing(course):
-    for job in belongings.jobs(course, since=course.began, kind=belongings.PROCESSING):
+def _jobs(course, **filters):
+    """Return the usage of the learner's jobs."""
+    return [*_processing(course, **filters), *_training(course, **filters), *_transform(course, **filters)]
+
+
+def _processing(course, **filters):
+    for job in belongings.jobs(course, kind=belongings.PROCESSING, **filters):
         machines, start = job["ProcessingResources"]["ClusterConfig"], job.get("ProcessingStartTime")
         end = job.get("ProcessingEndTime") or _now(course)
         seconds = math.ceil((end - start).total_seconds()) if start else 0  # a second begun is a second
@@ -136,8 +148,8 @@ def _processing(course):
         )  # fmt: skip
 
 
-def _transform(course):
-    for job in belongings.jobs(course, since=course.began, kind=belongings.TRANSFORM):
+def _transform(course, **filters):
+    for job in belongings.jobs(course, kind=belongings.TRANSFORM, **filters):
         machines, start = job["TransformResources"], job.get("TransformStartTime")
         end = job.get("TransformEndTime") or _now(course)
         seconds = math.ceil((end - start).total_seconds()) if start else 0
@@ -148,8 +160,8 @@ def _transform(course):
         )  # fmt: skip
 
 
-def _training(course):
-    return [of_training(course, job) for job in belongings.jobs(course, since=course.began)]
+def _training(course, **filters):
+    return [of_training(course, job) for job in belongings.jobs(course, **filters)]
 
 
 def standing(course):

@@ -12,9 +12,10 @@ import os
 import re
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -118,6 +119,18 @@ def begin(account="local", learner="me", region="us-east-1", keep=False):
     return course
 
 
+def look(account, learners, region):
+    """Make this process a client of the account, to look at what several learners have there; return a course for each.
+
+    No execution role is needed for that.
+    """
+    for learner in learners:
+        check_arguments(account, learner, region, False)
+    noise.hush()
+    course = _local(learners[0], region, False) if account == "local" else _aws(learners[0], region, False, role="")
+    return [replace(course, learner=learner) for learner in learners]
+
+
 def _there(course):
     """Return the learner's things whose names a chapter would give again: one was left midway, or another is open."""
     with suppress(BotoCoreError, ClientError):  # who may not list them learns it where it matters
@@ -159,7 +172,7 @@ def _local(learner, region, keep):
     return Course("local", learner, region, keep, role, role.split(":")[4], *_times(now, "local", learner, region))
 
 
-def _aws(learner, region, keep):
+def _aws(learner, region, keep, role=None):
     end()
     variables = {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}
     variables |= {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -168,7 +181,8 @@ def _aws(learner, region, keep):
     _own_environment.put_aside({*variables, "SAGEMAKER_ROLE_ARN"}, local=False)
     os.environ |= variables
     caller = identity()
-    os.environ["SAGEMAKER_ROLE_ARN"] = role = execution_role(caller["Arn"])
+    if role is None:
+        os.environ["SAGEMAKER_ROLE_ARN"] = role = execution_role(caller["Arn"])
     now = parsedate_to_datetime(caller["ResponseMetadata"]["HTTPHeaders"]["date"])
     account_id = caller["Account"]
     course = Course("aws", learner, region, keep, role, account_id, *_times(now, account_id, learner, region))
@@ -196,6 +210,7 @@ def check_arguments(account, learner, region, keep):
         raise CannotBegin(f"KEEP must be True or False, not {keep!r}.")
 
 
+@cache
 def _regions():
     """Return the regions that have SageMaker, by botocore's list and without any setting of the learner's."""
     partitions = Loader().load_data("endpoints")["partitions"]

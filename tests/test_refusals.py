@@ -27,6 +27,7 @@ OWN = [
     *(ROOT / "helpers/local_account" / name for name in ("serving.py", "account.py", "services/course.py")),
     *(ROOT / "helpers/local_account/console").glob("*.py"),
     *(ROOT / "helpers/own_account").glob("*.py"),
+    *(ROOT / "helpers/own_account/workshop").glob("*.py"),
 ]
 REFUSING = {"exit", "leave"}  # functions that end a program with a sentence
 WHOLE = {"NotHere", "LocalLimit"}  # errors that put their sentence into one of their own

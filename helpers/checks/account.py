@@ -2,7 +2,6 @@
 
 import json
 
-import boto3
 from botocore.exceptions import ClientError
 
 from .. import belongings
@@ -11,7 +10,7 @@ from .. import belongings
 def described(operation, **which):
     """Return SageMaker's record of a thing, or None if there is no such thing."""
     try:
-        return getattr(boto3.client("sagemaker"), operation)(**which)
+        return getattr(belongings.client("sagemaker"), operation)(**which)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationException":  # SageMaker's way to say: there is none
             return None
@@ -20,7 +19,7 @@ def described(operation, **which):
 
 def tags_missing(course, arn):
     """Return which of the course's tags a resource lacks, as words."""
-    tags = {tag["Key"]: tag["Value"] for tag in boto3.client("sagemaker").list_tags(ResourceArn=arn)["Tags"]}
+    tags = {tag["Key"]: tag["Value"] for tag in belongings.client("sagemaker").list_tags(ResourceArn=arn)["Tags"]}
     missing = [tag["Key"] for tag in course.tags if tags.get(tag["Key"]) != tag["Value"]]
     return " and ".join(f"the tag {key!r}" for key in missing)
 
@@ -28,7 +27,7 @@ def tags_missing(course, arn):
 def content(course, key):
     """Return the bytes of an object in the course's bucket, or None if there is none."""
     try:
-        return boto3.client("s3").get_object(Bucket=course.bucket, Key=key)["Body"].read()
+        return belongings.client("s3").get_object(Bucket=course.bucket, Key=key)["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket"):
             return None
@@ -50,7 +49,8 @@ def failed(course):
 def calls(course, operation):
     """Return CloudTrail's records of an operation's calls that were not refused, the latest first."""
     wanted = [{"AttributeKey": "EventName", "AttributeValue": operation}]
-    pages = boto3.client("cloudtrail").get_paginator("lookup_events")
+    pages = belongings.client("cloudtrail").get_paginator("lookup_events")
     told = pages.paginate(LookupAttributes=wanted, StartTime=course.began)
-    records = [json.loads(event["CloudTrailEvent"]) for page in told for event in page["Events"]]
+    pages = belongings.once((operation, course.region, course.began), lambda: list(told))
+    records = [json.loads(event["CloudTrailEvent"]) for page in pages for event in page["Events"]]
     return [record for record in records if "errorCode" not in record]

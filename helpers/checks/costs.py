@@ -3,16 +3,14 @@
 import json
 from datetime import datetime
 
-import boto3
-
-from .. import alerts
+from .. import alerts, belongings
 from .account import calls, described
 from .verdict import ANEW, LATE, done, not_yet
 
 
 def monthly_budget(course):
     """Look for a budget of the month that tells a topic in time."""
-    name, client = course.name("monthly"), boto3.client("budgets")
+    name, client = course.name("monthly"), belongings.client("budgets")
     wanted = f"a budget {name} of USD 20, MONTHLY, that tells a topic at 80 %, with the tags of the course"
     mine = {alert.name: alert for alert in alerts.standing(course) if alert.kind == "budget"}
     if name not in mine:
@@ -35,7 +33,7 @@ def monthly_budget(course):
 
 def charges_alarm(course):
     """Look for an alarm on the charges of the month so far."""
-    name, cloudwatch = course.name("charges"), boto3.client("cloudwatch", region_name=alerts.BILLING)
+    name, cloudwatch = course.name("charges"), belongings.client("cloudwatch", alerts.BILLING)
     wanted = (
         f"an alarm {name} in {alerts.BILLING} that tells a topic when EstimatedCharges of AWS/Billing, with the "
         "dimension Currency = USD, are above 50, with the tags of the course"
@@ -83,7 +81,7 @@ def forgotten_endpoint(course):
 
 def _exceeded(course, since):
     """Yield the learner's daily budgets that a day begun since then has exceeded, with what the dearest has cost."""
-    client = boto3.client("budgets")
+    client = belongings.client("budgets")
     for name in [alert.name for alert in alerts.standing(course) if alert.kind == "budget"]:
         history = client.describe_budget_performance_history(AccountId=course.account_id, BudgetName=name)
         history = history["BudgetPerformanceHistory"]
@@ -97,7 +95,7 @@ def _exceeded(course, since):
 
 def _listeners(course, name):
     """Return how many are told when a budget is exceeded: by itself, or by a topic that lets it in."""
-    client, which = boto3.client("budgets"), {"AccountId": course.account_id, "BudgetName": name}
+    client, which = belongings.client("budgets"), {"AccountId": course.account_id, "BudgetName": name}
     count = 0
     for noted in client.describe_notifications_for_budget(**which)["Notifications"]:
         asked = {key: value for key, value in noted.items() if key != "NotificationState"}
@@ -108,7 +106,7 @@ def _listeners(course, name):
 
 def _behind(topic):
     """Return how many confirmed listeners a topic has that lets budgets in."""
-    sns = boto3.client("sns", region_name=alerts.BILLING)
+    sns = belongings.client("sns", alerts.BILLING)
     found = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
     statements = json.loads(found["Policy"])["Statement"]
     services = [one["Principal"].get("Service") for one in statements if isinstance(one["Principal"], dict)]

@@ -1,7 +1,5 @@
 """Chapter 9: an endpoint that two models share, and one that is gone but can come back."""
 
-import boto3
-
 from .. import belongings
 from .account import described
 from .verdict import done, not_yet
@@ -12,7 +10,7 @@ def two_variants(course):
     wanted = "an endpoint in service that sends 10% to small and 90% to tuned"
     found = "none of your endpoints is in service"
     for thing in belongings.of(course, belongings.ENDPOINT, StatusEquals="InService"):
-        endpoint = boto3.client("sagemaker").describe_endpoint(EndpointName=thing.name)
+        endpoint = belongings.client("sagemaker").describe_endpoint(EndpointName=thing.name)
         weights = {v["VariantName"]: v["CurrentWeight"] for v in endpoint["ProductionVariants"]}
         shares = {name: f"{weight / (sum(weights.values()) or 1):.0%}" for name, weight in weights.items()}
         found = f"{thing.name} sends " + " and ".join(f"{share} to {name}" for name, share in shares.items())

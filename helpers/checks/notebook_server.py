@@ -1,6 +1,5 @@
 """Chapter 2: notebook instances of one's own, opened and stopped by hand, and a repository for the work."""
 
-import boto3
 from botocore.exceptions import ClientError
 
 from .. import belongings
@@ -76,7 +75,7 @@ def work_repository(course):
 def _logged(name, words):
     """Return how often JupyterLab has said something since the notebook instance was created."""
     created = described("describe_notebook_instance", NotebookInstanceName=name)["CreationTime"]
-    pages = boto3.client("logs").get_paginator("filter_log_events").paginate(
+    pages = belongings.client("logs").get_paginator("filter_log_events").paginate(
         logGroupName=GROUP, logStreamNames=[f"{name}/jupyter.log"], startTime=int(created.timestamp() * 1000),
         filterPattern=f'"{words}"',
     )  # fmt: skip

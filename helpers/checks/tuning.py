@@ -1,7 +1,5 @@
 """Chapter 8: searches that end trials early, that tune a program of one's own, that learn from another search."""
 
-import boto3
-
 from .. import belongings
 from .verdict import done, not_yet
 
@@ -58,7 +56,7 @@ def _searches(course):
 
 
 def _trials(search):
-    pages = boto3.client("sagemaker").get_paginator("list_training_jobs_for_hyper_parameter_tuning_job")
+    pages = belongings.client("sagemaker").get_paginator("list_training_jobs_for_hyper_parameter_tuning_job")
     listed = pages.paginate(HyperParameterTuningJobName=search)
     return [trial for page in listed for trial in page["TrainingJobSummaries"]]
 

@@ -8,7 +8,6 @@ Everything here only asks. `--write` also puts an object of a few bytes into the
 import json
 import os
 import re
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,7 +22,7 @@ from ..local_account.quotas import USAGES
 from ..local_account.services import policy
 from ..local_account.services.policy_grammar import read_trust
 from ..tables import Table
-from . import policies, rentals
+from . import policies, quota_requests, rentals
 
 GOOD, MISSING, UNKNOWN = "good", "missing", "unknown"
 ROLE, BUCKET, ALERT, WRITING = "execution role", "bucket", "budget with an alert", "writing to S3"
@@ -31,7 +30,6 @@ OF_LEARNER, OF_JOBS = "permissions of the learner", "permissions of the jobs"
 SKEW = 300  # seconds by which this computer's clock may be wrong, before AWS refuses what it signs
 TRAINING = "training"
 ITSELF = "aws:username"  # in the resource of what allows us to ask about ourselves
-QUOTAS = "https://{region}.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas/{code}"
 BUDGETS = "https://console.aws.amazon.com/billing/home#/budgets"
 FORBIDDEN = (*NOT_ALLOWED, "UnauthorizedOperation")
 
@@ -265,10 +263,7 @@ def _written(plan):
 
 def _quotas(plan):
     """Compare the account's quotas with the machines that the chapters rent at the same time."""
-    wanted: Counter = Counter()
-    for row in rentals.of_chapters():
-        if not plan.chapters or row["chapter"] in plan.chapters:
-            wanted |= Counter({(row["component"], row["instance_type"]): int(row["count"])})
+    wanted = quota_requests.wanted(plan.chapters)
     pages = boto3.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
     # All pages: a filter within one page hides the rows of the others
     quotas = {quota["QuotaName"]: quota for page in pages for quota in page["Quotas"]}
@@ -298,15 +293,9 @@ def _quota(plan, name, count, quota, advice):
         return Finding(f"quota {name}", UNKNOWN, f"{count} wanted; AWS lists no such quota in {plan.region}")
     if quota["Value"] >= count:
         return Finding(f"quota {name}", GOOD, f"{quota['Value']:g}, {count} wanted")
-    link = QUOTAS.format(region=plan.region, code=quota["QuotaCode"])
-    command = (
-        f"aws service-quotas request-service-quota-increase --service-code sagemaker --region {plan.region} "
-        f"--quota-code {quota['QuotaCode']} --desired-value {count}"
-    )
-    text = (
-        f'Text for the request: "We follow a course on SageMaker in {plan.region} and need {count} × {name}, '
-        f'for some minutes at a time."'
-    )
+    link = quota_requests.LINK.format(region=plan.region, code=quota["QuotaCode"])
+    command = quota_requests.command(plan.region, quota["QuotaCode"], count)
+    text = f"Text for the request: {quota_requests.text(plan.region, {name: count})}"
     return Finding(
         f"quota {name}", MISSING, f"{quota['Value']:g}, {count} wanted", f"{link} or `{command}`. {text}{advice}"
     )

@@ -15,8 +15,8 @@ from ..tables import Table
 from .allowance import opened
 from .regions import asked
 
+DAY = timedelta(days=1)
 LONGEST = timedelta(days=28)  # that AWS lets a job run
-EVER = datetime(2017, 11, 29, tzinfo=UTC)  # when SageMaker began: nothing of it is older
 
 
 def spending(account, learner, regions, start=None):
@@ -24,22 +24,23 @@ def spending(account, learner, regions, start=None):
 
     Without `start` the last 30 days count. Raises Refused if it is no day.
     """
-    since, now, ended, notes = _day(start), [], [], []
-    for region, found, problem in asked(account, learner, regions, lambda course: _usage(course, since)):
+    since, now, ended, notes = day(start), [], [], []
+    for region, found, problem in asked(account, learner, regions, lambda course: usage(course, since)):
         if problem:
             notes.append(f"{region} could not be asked: {problem}")
             continue
         now += found[0]
         ended += found[1]
         notes += found[2]
-    return "\n\n".join([str(_living(now)), str(_over(ended, since)), "\n".join([*notes, *_known(now + ended)])])
+    return "\n\n".join([str(_living(now)), str(_over(ended, since)), "\n".join([*notes, *known(now + ended)])])
 
 
-def _usage(course, since):
+def usage(course, since):
     """Return what costs in a region, what has ended there, and what is to be known of it."""
-    begin = min(since, clock.now(course) - LONGEST)
+    hour = clock.now(course).replace(minute=0, second=0, microsecond=0)  # the same for all learners who are asked about
+    begin = min(since, hour - LONGEST)
     jobs = [one for one in costs.usage(replace(course, began=begin)) if one.thing.partition(" ")[2].startswith("job ")]
-    standing = costs.standing(replace(course, began=EVER))
+    standing = costs.standing(replace(course, began=costs.EVER))
     now = [one for one in jobs if one.runs] + standing
     ended = [one for one in jobs if not one.runs and datetime.fromisoformat(one.since) >= since]
     noted = _noted(course, since) if course.account == "aws" else []
@@ -107,9 +108,10 @@ def _over(used, since):
     return Table(columns, rows, empty=f"Nothing has ended that began since {since:%Y-%m-%d}.")
 
 
-def _known(used):
-    known = {(one.machine, one.component, one.region) for one in used if one.usd is not None}
-    for machine, component, region in sorted(known):
+def known(used):
+    """Yield how the rates of some usage are known, and what is not counted."""
+    rates = {(one.machine, one.component, one.region) for one in used if one.usd is not None}
+    for machine, component, region in sorted(rates):
         rate = prices.rate(machine, component, region)
         yield f"{machine} for {component}: USD {rate.usd_per_hour:g} per hour ({region}, {costs.dated(rate)})."
     if any(one.usd is None for one in used):
@@ -127,7 +129,8 @@ def _sum(amounts):
     return ("at least " if len(known) < len(amounts) else "") + f"{sum(known):.4f}"
 
 
-def _day(text):
+def day(text):
+    """Return the day that is written like 2026-11-01, or that of 30 days ago for none."""
     try:
         day = datetime.fromisoformat(text).replace(tzinfo=UTC) if text else datetime.now(UTC) - timedelta(days=30)
     except ValueError:

@@ -1,0 +1,1 @@
+"""A class on one account, by its roster: `course workshop`."""

@@ -1,0 +1,127 @@
+"""What has to be there before the day: a stack for each learner, quotas, money. Nothing is asked of AWS for it."""
+
+import csv
+import json
+import math
+import shlex
+from pathlib import Path
+
+from ... import prices
+from ...chapters import RUNS, found
+from ...local_account.errors import Refused
+from ...tables import Table
+from .. import policies, quota_requests, stack
+from .roster import read
+
+TEMPLATE = "learner.json"  # one for all: what varies are its parameters
+CLOCK = "clock.forward("  # in a chapter whose run takes seconds that nobody has waited for
+
+
+def plan(roster, chapters=(), usd=5.0, region=prices.REGION, folder="workshop", email="", repository=""):
+    """Write the template into a folder, and return the plan for a roster and chapters ("06"), or for all, as a text.
+
+    `email` is told of those learners who have no address of their own. Raises Refused, and then nothing is written.
+    """
+    if not 1 <= usd < math.inf:
+        raise Refused(f"A learner's limit is USD 1 or more, not {usd:g}: the template's budget takes no less.")
+    policies.permissions("learner", chapters)  # which refuses a chapter that there is not
+    learners = read(roster)
+    if mute := [learner.name for learner in learners if not (learner.email or email)]:
+        raise Refused(f"Nobody would be told what {', '.join(mute)} spent. Add addresses to {roster}, or say --email.")
+    template = stack.text(repository=repository, chapters=list(chapters))
+    place = Path(folder) / TEMPLATE
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(template + "\n", encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"The template cannot be written: {error}") from None
+    parts = [
+        f"{place}: the template for all {len(learners)} learners. Whoever administers the account types:",
+        "\n".join(deployment(learner, place, usd, region, email) for learner in learners),
+        str(_belonging(learners, usd)),
+        _quotas(chapters, learners, region),
+        _bill(chapters, len(learners), usd, region),
+    ]
+    return "\n\n".join(parts)
+
+
+def deployment(learner, template, usd, region, email=""):
+    """Return the command that makes a learner's stack; who has no IAM user gets a notebook instance to work on."""
+    work = {"User": learner.user} if learner.user else {"NotebookInstance": "yes"}
+    values = {"Learner": learner.name, **work, "Email": learner.email or email, "Usd": f"{usd:g}"}
+    command = [
+        "aws", "cloudformation", "deploy", "--region", region, "--stack-name", f"course-{learner.name}",
+        "--template-file", str(template), "--capabilities", "CAPABILITY_NAMED_IAM",
+        "--parameter-overrides", *(f"{name}={value}" for name, value in values.items()),
+    ]  # fmt: skip
+    return shlex.join(command)
+
+
+def _belonging(learners, usd):
+    rows = [
+        [one.name, f"{one.name}-…", f"learner={one.name}", f"course-{one.name}", one.user or f"{one.name}-course",
+         f"{one.name}-course, USD {usd:g}"]
+        for one in learners
+    ]  # fmt: skip
+    columns = ["learner", "names", "tag", "stack", "works as, or on", "budget of a month"]
+    note = f"The guard keeps to the same: each learner types `course guard --usd {usd:g}` once in the own clone."
+    return Table(columns, rows, notes=[note])
+
+
+def _quotas(chapters, learners, region):
+    """Tell which quotas a class needs, and how one asks for those that AWS's published defaults do not reach."""
+    workplaces = sum(not learner.user for learner in learners)
+    known, short, rows = quota_requests.published(), {}, []
+    needed = quota_requests.for_class(chapters, len(learners), workplaces)
+    for name, count in sorted(needed.items()):
+        value = known[name].value if name in known else None
+        is_short = value is None or value < count
+        short |= {name: count} if is_short else {}
+        default = "not known" if value is None else f"{value:g}"
+        rows.append([name, count, default, ("look" if value is None else "ask for it") if is_short else ""])
+    table = Table(
+        [f"quota in {region}", f"{len(learners)} learners", "AWS's default", "to do"], rows,
+        empty="These chapters rent no machines.",
+        notes=["Defaults are those that AWS published in 2026; `course preflight` tells those of your account."],
+    )  # fmt: skip
+    if not short:
+        return str(table)
+    asking = [quota_requests.command(region, known[name].code, count) for name, count in short.items() if name in known]
+    text = quota_requests.text(region, short, len(learners))
+    return "\n".join([str(table), "", "To ask for them:", *asking, f"Text for the request: {text}"])
+
+
+def _bill(chapters, learners, usd, region):
+    """Tell what a class costs: by the last recorded run, by what chapters say themselves, by the limit."""
+    rows, run_together, told_together = [], 0.0, 0.0
+    for run in _runs(chapters):
+        book = json.loads(found([run["chapter"][:2]])[0].read_text(encoding="utf-8"))
+        measured, told = float(run["usd"]), float(book["metadata"]["course"]["cost"].removeprefix("USD "))
+        skips_time = any(CLOCK in "".join(cell["source"]) for cell in book["cells"])
+        run_together, told_together = run_together + measured * (not skips_time), told_together + told
+        by_run = ["not counted", ""] if skips_time else [f"{measured:.4f}", f"{measured * learners:.4f}"]
+        rows.append([run["chapter"], run["date"], *by_run, f"{told:.2f}", f"{told * learners:.2f}"])
+    whole = [f"{run_together:.4f}", f"{run_together * learners:.4f}"]
+    rows.append(["together", "", *whole, f"{told_together:.2f}", f"{told_together * learners:.2f}"])
+    notes = [
+        "At least: the seconds of the last recorded run of each chapter on a local account (book/runs.csv), by AWS's "
+        f"rates in {prices.REGION}. On AWS starting takes longer, and exercises, thinking and forgetting come on top."
+    ]
+    if any(row[2] == "not counted" for row in rows):
+        notes.append("Not counted is a run that skips days on the account's clock, which nobody can on AWS.")
+    notes += [
+        "By its top: what each chapter says it costs on AWS, without exercises.",
+        f"At most, by the guard's limit: USD {usd:.2f} for a learner, USD {usd * learners:.2f} for {learners}, for "
+        "machines. Storage, logs and requests come on top, and the guard does not see the console.",
+    ]
+    if region != prices.REGION:
+        notes.append(f"Rates of {region} are not known, and the guard keeps no limit there.")
+    columns = ["USD", "run of", "at least", f"{learners} learners", "by its top", f"{learners} learners"]
+    return str(Table(columns, rows, notes=notes))
+
+
+def _runs(chapters):
+    """Return the last recorded run of each chapter on a local account."""
+    with RUNS.open(newline="", encoding="utf-8") as file:
+        last = {row["chapter"]: row for row in csv.DictReader(file) if row["account"] == "local"}
+    return [row for name, row in sorted(last.items()) if not chapters or name[:2] in chapters]

@@ -1,0 +1,118 @@
+"""The end of a class: what its learners have left is shown first, and goes when that is said.
+
+What goes is what a learner's own clean-up deletes, in the same order. Where somebody works is stopped and keeps its
+volume, unless it is to go, too. Who is not on the roster is left alone, and so is what has none of the course's tags.
+"""
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ... import alerts, belongings, cleanup, costs, session
+from ...belongings import ENDPOINT, JOBS, NOTEBOOK
+from ..regions import asked
+from .room import each
+from .roster import read
+
+RESTING = ("Stopped", "Failed")  # the statuses of a notebook instance that has no machine
+
+
+def sweep(roster, account, regions, really=False, workplace=False):
+    """Print what lives by learner, end it if `really` so, and return whether nothing is left in any of the regions."""
+    names, left = [learner.name for learner in read(roster)], []
+    for region, found, problem in asked(
+        account, names, regions, lambda courses: _swept(courses, really, workplace), session.look
+    ):
+        if problem:
+            print(f"{region} could not be asked: {problem}")
+        left += [f"{region}: {problem}"] if problem else [f"{region}, {line}" for line in found]
+    if not left:
+        print("Nothing of the roster's learners is left.")
+    elif really:
+        print("\n".join(["Left:", *left]))
+    else:
+        print("This is the plan, and nothing was stopped or deleted. With --yes it is.")
+    return not left
+
+
+def _swept(courses, really, workplace):
+    """Show a region's plan, carry it out if it is to be, and return what is left, each line behind its learner."""
+    print(f"{len(courses)} learners in {courses[0].region}:")
+    with belongings.asked_once():
+        plans = each(courses, lambda course: _asked(lambda: _planned(course, workplace)))
+        for course, (lines, problem) in zip(courses, plans, strict=True):
+            if lines or problem:
+                print("\n".join([course.learner, *(f"  {line}" for line in [*(lines or []), problem] if line)]))
+        if really:
+            _end([course for course, (lines, _) in zip(courses, plans, strict=True) if lines != []], workplace)
+    with belongings.asked_once():
+        lists = each(courses, lambda course: _asked(lambda: _left(course, workplace)))
+    return [
+        f"{course.learner}: {line}"
+        for course, (lines, problem) in zip(courses, lists, strict=True)
+        for line in [*(lines or []), *([problem] if problem else [])]
+    ]
+
+
+def _end(courses, workplace):
+    """End what learners have, some learners at a time; one whose end fails leaves the others their turn."""
+    if not courses:
+        return
+
+    def end(course):
+        went: list = []
+        problem = _asked(lambda: _ended(course, workplace, went))[1]
+        return went + ([problem] if problem else [])
+
+    for course, lines in zip(courses, each(courses, end), strict=True):
+        print("\n".join(f"{course.learner}: {line}" for line in lines or ["there was nothing to end"]))
+
+
+def _ended(course, workplace, went):
+    """End a learner's things, and note each in `went` as soon as it is over."""
+    for line in cleanup.ending(course, workplace):
+        went.append(line)
+    if not workplace:
+        went += cleanup.resting(course)
+
+
+def _planned(course, workplace):
+    """Return what would happen to a learner's things, as sentences."""
+    things = belongings.standing(course, workplace=True)
+    lines = [f"{_verb(thing, workplace)} {thing}{_rate(thing)}" for thing in things]
+    lines += [f"{'delete' if alert.tagged else 'leave alone'} {alert}" for alert in alerts.standing(course)]
+    keys = belongings.objects(course)
+    return lines + ([f"delete {len(keys)} objects in s3://{course.bucket}"] if keys else [])
+
+
+def _verb(thing, workplace):
+    if not thing.tagged or _is_resting(thing, workplace):
+        return "leave alone"
+    if thing.kind in JOBS or (thing.workplace and not workplace):
+        return "stop"
+    return "delete"
+
+
+def _rate(thing):
+    return f": {costs.hourly(thing.name)}" if thing.kind is ENDPOINT else ""
+
+
+def _left(course, workplace):
+    """Return what of a learner's should have ended and has not."""
+    things = [*belongings.standing(course, workplace=True), *alerts.standing(course)]
+    lines = [str(thing) for thing in things if thing.tagged and not _is_resting(thing, workplace)]
+    keys = belongings.objects(course)
+    return lines + ([f"{len(keys)} objects in s3://{course.bucket}"] if keys else [])
+
+
+def _is_resting(thing, workplace):
+    """Tell whether it is where the learner works, and has no machine: an instance, or the scripts of one."""
+    if workplace or not getattr(thing, "workplace", False):
+        return False
+    return thing.kind is not NOTEBOOK or thing.status in RESTING
+
+
+def _asked(question):
+    """Return an answer and no problem, or no answer and the problem as a sentence."""
+    try:
+        return question(), ""
+    except (ClientError, BotoCoreError) as error:
+        return None, str(error)
