@@ -8,8 +8,6 @@ interrupted. Finished jobs stay, since AWS deletes none, and so do logs, unless 
 (`course notebook`) goes with --workplace only, for its volume goes with it.
 """
 
-import boto3
-
 from .. import belongings, cleanup
 from . import dead_man_switch, log_streams
 from .regions import asked
@@ -24,8 +22,7 @@ def clean(account, learner, regions, really=False, workplace=False, logs=False):
         if really and lives:
             written = log_streams.of(course) if logs else []  # as long as AWS still knows what wrote them
             cleanup.everything(course, workplace)
-            for name in _switches(course):
-                boto3.client("scheduler").delete_schedule(Name=name)
+            list(taken_back(course))
             log_streams.delete(written)
             lives = living(course, logs)
         return lives
@@ -49,11 +46,18 @@ def clean(account, learner, regions, really=False, workplace=False, logs=False):
 def living(course, logs=False):
     """Return what of the learner's lives in the course's region, as sentences, with its logs if they are asked for."""
     keys = belongings.objects(course)
-    lives = cleanup.rated(course, workplace=True) + [f"schedule {name}" for name in _switches(course)]
+    lives = cleanup.rated(course, workplace=True) + [f"schedule {name}" for name in switches(course)]
     lives += [f"{len(keys)} objects in s3://{course.bucket}"] if keys else []
     return lives + ([f"log {stream or 'group'} in {group}" for group, stream in log_streams.of(course)] if logs else [])
 
 
-def _switches(course):
+def switches(course):
     """Return the dead-man switches whose things the learner has ended without the guard."""
-    return dead_man_switch.standing(boto3.client("scheduler"), course.learner)
+    return dead_man_switch.standing(belongings.client("scheduler"), course.learner)
+
+
+def taken_back(course):
+    """Take the dead-man switches back, and yield a sentence for each."""
+    for name in switches(course):
+        belongings.client("scheduler").delete_schedule(Name=name)
+        yield f"schedule {name}: deleted"

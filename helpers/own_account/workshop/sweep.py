@@ -4,10 +4,13 @@ What goes is what a learner's own clean-up deletes, in the same order. Where som
 volume, unless it is to go, too. Who is not on the roster is left alone, and so is what has none of the course's tags.
 """
 
+from itertools import chain
+
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ... import alerts, belongings, cleanup, costs, session
 from ...belongings import ENDPOINT, JOBS, NOTEBOOK
+from .. import clean
 from ..regions import asked
 from .room import each
 from .roster import read
@@ -68,10 +71,9 @@ def _end(courses, workplace):
 
 def _ended(course, workplace, went):
     """End a learner's things, and note each in `went` as soon as it is over."""
-    for line in cleanup.ending(course, workplace):
+    stopped = () if workplace else cleanup.resting(course)
+    for line in chain(cleanup.ending(course, workplace), stopped, clean.taken_back(course)):
         went.append(line)
-    if not workplace:
-        went += cleanup.resting(course)
 
 
 def _planned(course, workplace):
@@ -79,6 +81,7 @@ def _planned(course, workplace):
     things = belongings.standing(course, workplace=True)
     lines = [f"{_verb(thing, workplace)} {thing}{_rate(thing)}" for thing in things]
     lines += [f"{'delete' if alert.tagged else 'leave alone'} {alert}" for alert in alerts.standing(course)]
+    lines += [f"delete schedule {name}" for name in clean.switches(course)]
     keys = belongings.objects(course)
     return lines + ([f"delete {len(keys)} objects in s3://{course.bucket}"] if keys else [])
 
@@ -99,6 +102,7 @@ def _left(course, workplace):
     """Return what of a learner's should have ended and has not."""
     things = [*belongings.standing(course, workplace=True), *alerts.standing(course)]
     lines = [str(thing) for thing in things if thing.tagged and not _is_resting(thing, workplace)]
+    lines += [f"schedule {name}" for name in clean.switches(course)]
     keys = belongings.objects(course)
     return lines + ([f"{len(keys)} objects in s3://{course.bucket}"] if keys else [])
 
