@@ -15,6 +15,7 @@ from ..regions import asked
 from .room import each
 from .roster import read
 
+ALONE = "leave alone"  # what a plan says of what it does not touch
 RESTING = ("Stopped", "Failed")  # the statuses of a notebook instance that has no machine
 
 
@@ -45,7 +46,7 @@ def _swept(courses, really, workplace):
             if lines or problem:
                 print("\n".join([course.learner, *(f"  {line}" for line in [*(lines or []), problem] if line)]))
         if really:
-            _end([course for course, (lines, _) in zip(courses, plans, strict=True) if lines != []], workplace)
+            _end([course for course, plan in zip(courses, plans, strict=True) if _has_more(*plan)], workplace)
     with belongings.asked_once():
         lists = each(courses, lambda course: _asked(lambda: _left(course, workplace)))
     return [
@@ -53,6 +54,11 @@ def _swept(courses, really, workplace):
         for course, (lines, problem) in zip(courses, lists, strict=True)
         for line in [*(lines or []), *([problem] if problem else [])]
     ]
+
+
+def _has_more(lines, problem):
+    """Tell whether a plan has more to do than to leave alone, as far as one could ask."""
+    return bool(problem) or any(not line.startswith(ALONE) for line in lines)
 
 
 def _end(courses, workplace):
@@ -80,7 +86,7 @@ def _planned(course, workplace):
     """Return what would happen to a learner's things, as sentences."""
     things = belongings.standing(course, workplace=True)
     lines = [f"{_verb(thing, workplace)} {thing}{_rate(thing)}" for thing in things]
-    lines += [f"{'delete' if alert.tagged else 'leave alone'} {alert}" for alert in alerts.standing(course)]
+    lines += [f"{'delete' if alert.tagged else ALONE} {alert}" for alert in alerts.standing(course)]
     lines += [f"delete schedule {name}" for name in clean.switches(course)]
     keys = belongings.objects(course)
     return lines + ([f"delete {len(keys)} objects in s3://{course.bucket}"] if keys else [])
@@ -88,7 +94,7 @@ def _planned(course, workplace):
 
 def _verb(thing, workplace):
     if not thing.tagged or _is_resting(thing, workplace):
-        return "leave alone"
+        return ALONE
     if thing.kind in JOBS or (thing.workplace and not workplace):
         return "stop"
     return "delete"
