@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from .belongings import NOT_ALLOWED, client, is_hidden, once
+from .belongings import NOT_ALLOWED, WORKPLACE, client, is_hidden, once
 from .prices import REGION as BILLING  # where AWS keeps its metrics on the bill, whatever the course's region is
 
 
@@ -55,6 +55,8 @@ def _whose(course):
         kind, name, region, arn, tags = row
         tagged = {tag["Key"]: tag["Value"] for tag in tags}
         ours = all(tagged.get(tag["Key"]) == tag["Value"] for tag in course.tags)
+        if ours and tagged.get(WORKPLACE["Key"]) == WORKPLACE["Value"]:
+            return None  # the budget of whoever administers the account
         if ours or ("learner" not in tagged and name.startswith(f"{course.learner}-")):
             return Alert(kind, name, region, arn, ours)
         return None

@@ -122,10 +122,15 @@ def dated(rate):
 
 def hourly(endpoint):
     """Return what an endpoint costs per hour, as words."""
-    described = belongings.sagemaker().describe_endpoint(EndpointName=endpoint)
-    region = described["EndpointArn"].split(":")[3]
-    parts = [Usage("", "hosting", machine, count, 3600, region) for machine, count in _machines(described)]
-    machines = " and ".join(f"{part.count} × {part.machine}" for part in parts) or "no machine"
+    try:
+        described = belongings.sagemaker().describe_endpoint(EndpointName=endpoint)
+        region = described["EndpointArn"].split(":")[3]
+        parts = [Usage("", "hosting", machine, count, 3600, region) for machine, count in _machines(described)]
+    except ClientError:  # it goes at this moment, or its configuration is gone, which alone knows its machines
+        return "machines and rate not known"
+    machines = " and ".join(f"{part.count} × {part.machine}" for part in parts) or "no machine, billed by the request"
+    if not parts:
+        return machines
     if any(part.usd is None for part in parts):
         return f"{machines}, at a rate that the course does not know"
     return f"{machines}, USD {sum(part.usd or 0 for part in parts):g} per hour"

@@ -26,6 +26,7 @@ from botocore.loaders import Loader
 from . import belongings, noise, schemas, waiting
 from .local_account import connection, serving
 from .local_account.client import ask
+from .local_account.errors import Refused
 from .local_account.serving import FOLDER
 from .own_account import guard
 
@@ -174,6 +175,7 @@ def _local(learner, region, keep):
 
 def _aws(learner, region, keep, role=None):
     end()
+    guard.bar()
     variables = {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}
     variables |= {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
     # As the administrator's defaults, which come first, so that a defaults file of the learner's own counts too.
@@ -186,7 +188,10 @@ def _aws(learner, region, keep, role=None):
     now = parsedate_to_datetime(caller["ResponseMetadata"]["HTTPHeaders"]["date"])
     account_id = caller["Account"]
     course = Course("aws", learner, region, keep, role, account_id, *_times(now, account_id, learner, region))
-    guard.stand(course)
+    try:
+        guard.stand(course)
+    except Refused as refusal:
+        raise CannotBegin(str(refusal)) from None
     return course
 
 

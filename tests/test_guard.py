@@ -12,7 +12,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 import least_privilege
 import things
@@ -21,6 +21,7 @@ from helpers import chapters, clock, command, prices, session
 from helpers.local_account import serving
 from helpers.local_account.errors import Refused
 from helpers.own_account import allowance, dead_man_switch, guard, policies, rentals
+from helpers.own_account.settlement import settle
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 JOB = {"ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 5}}
@@ -140,10 +141,19 @@ def test_scaling_counts_the_machines_that_there_may_be_at_most(course):
         "ScalableDimension": "sagemaker:variant:DesiredInstanceCount", "MinCapacity": 1,
     }  # fmt: skip
     scaling = boto3.client("application-autoscaling")
+    before = noted()[0].until
     with pytest.raises(guard.NotRented, match=r"endpoint me-scaled may cost USD 46\.00"):
         scaling.register_scalable_target(**target, MaxCapacity=100)
     scaling.register_scalable_target(**target, MaxCapacity=3)
     assert [one.machines for one in noted() if one.ended is None] == ["3 × ml.m5.large"]
+    scaling.register_scalable_target(**target)  # the least alone, and the most stays
+    (stands,) = [one for one in noted() if one.ended is None]
+    assert stands.machines == "3 × ml.m5.large" and stands.until == before
+    with pytest.raises(guard.NotRented, match="PutScheduledAction is none of the operations"):
+        scaling.put_scheduled_action(
+            **{key: target[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")},
+            ScheduledActionName="more", Schedule="rate(1 hour)", ScalableTargetAction={"MaxCapacity": 100},
+        )  # fmt: skip
 
 
 def test_what_is_created_has_the_tags_of_course_learner_chapter_and_time(course, monkeypatch):
@@ -159,6 +169,55 @@ def test_what_is_created_has_the_tags_of_course_learner_chapter_and_time(course,
     tags = {tag["Key"]: tag["Value"] for tag in boto3.client("sagemaker").list_tags(ResourceArn=config)["Tags"]}
     assert datetime.fromisoformat(tags["until"]) - datetime.now(UTC) > timedelta(hours=3, minutes=50)
     assert (tags["learner"], tags["chapter"]) == ("me", "09")
+
+
+WRONG = ["2020-01-01T00:00:00+00:00", "2020-01-01", "tonight", "9999-12-31T23:59:59+00:00"]
+
+
+@pytest.mark.parametrize("value", WRONG)
+def test_a_time_that_is_not_ahead_does_not_lift_the_limit(course, value):
+    with pytest.raises(guard.NotRented, match="must be a time ahead"):
+        deploy(course, f"me-late-{WRONG.index(value)}", count=100, Tags=[{"Key": "until", "Value": value}])
+    assert noted() == []
+
+
+def test_after_a_begin_that_failed_nothing_can_be_rented(course, monkeypatch):
+    monkeypatch.setattr(session, "identity", lambda: (_ for _ in ()).throw(session.CannotBegin("no network")))
+    with pytest.raises(session.CannotBegin, match="no network"):
+        session.begin("aws")
+    with pytest.raises(guard.NotRented, match=r"session\.begin has not come to its end"):
+        things.job(course, "me-nobody", "true", **JOB)
+    assert boto3.client("sagemaker").list_training_jobs(NameContains="me-nobody")["TrainingJobSummaries"] == []
+    monkeypatch.undo()
+    session.end()
+    assert guard.BaseClient._make_api_call is guard._call
+
+
+def test_an_answer_that_was_lost_leaves_the_rental_noted(course, monkeypatch):
+    call = guard._call
+
+    def lost(client, operation, request):
+        if operation != "CreateTrainingJob":
+            return call(client, operation, request)
+        about = {"HTTPStatusCode": 400, "RetryAttempts": 1}  # the first was carried out, and nobody heard of it
+        raise ClientError({"Error": {"Code": "ResourceInUse"}, "ResponseMetadata": about}, operation)
+
+    monkeypatch.setattr(guard, "_call", lost)
+    with pytest.raises(ClientError):
+        things.job(course, "me-lost", "true", **JOB)
+    assert [str(one) for one in noted()] == ["training job me-lost"]
+
+
+def test_a_call_that_was_never_sent_is_not_noted(course):
+    with pytest.raises(ParamValidationError):
+        things.job(course, "me-typo", "true", **JOB, NoSuchMember=1)
+    assert noted() == []
+
+
+def test_a_place_that_cannot_be_written_is_told_at_the_beginning(course, monkeypatch):
+    monkeypatch.setenv(allowance.FILE, "/proc/none/guard.json")
+    with pytest.raises(session.CannotBegin, match="The guard has no place for its notes"):
+        session.begin("aws")
 
 
 def test_operations_of_no_chapter_are_refused_before_they_are_asked_unless_the_guard_is_off(course, aws):
@@ -263,7 +322,30 @@ def test_a_new_limit_counts_from_now_and_keeps_what_stands():
     assert [one.is_overdue(NOW + timedelta(hours=6)) for one in (job, stands, ended)] == [False, True, False]
     with allowance.opened() as now:
         now.rented = [job, stands, ended]
-    assert [one.name for one in allowance.changed(usd="7").rented] == ["b"]
+    after = allowance.changed(usd="7")
+    assert [one.name for one in after.rented if after.counts(one)] == ["a", "b"] and len(after.rented) == 3
+    assert after.usd_of_all(NOW + timedelta(hours=6)) == 7.0
+
+
+def test_what_is_gone_costs_what_it_can_have_cost():
+    base = {"account": "1", "region": "us-east-1", "learner": "me", "machines": "", "known": "", "name": "x"}
+    base |= {"usd_per_hour": 1.0, "began": NOW, "until": NOW + timedelta(hours=4)}
+    job = allowance.Rented(kind="training job", ends_itself=True, **base)
+    armed = allowance.Rented(kind="endpoint", ends_itself=False, switch="role", **base)
+    plain = allowance.Rented(kind="endpoint", ends_itself=False, **base)
+    desk = allowance.Rented(kind="notebook instance", ends_itself=False, **base)
+    new = replace(job, began=NOW + timedelta(hours=20), until=NOW + timedelta(hours=21))
+
+    def ask(operation, **members):
+        if operation == "DescribeNotebookInstance":
+            return {"NotebookInstanceStatus": "Stopped", "LastModifiedTime": NOW + timedelta(hours=1)}
+        raise ClientError({"Error": {"Code": "ValidationException"}}, operation)
+
+    now = NOW + timedelta(hours=20, seconds=30)
+    settle([job, armed, plain, desk, new], ask, now)
+    hours = [one.usd(now) for one in (job, armed, plain, desk)]
+    assert hours == pytest.approx([0, 4, 20 + 30 / 3600, 1])
+    assert new.ended is None  # it is only being made
 
 
 def test_the_local_account_has_no_guard(course):
@@ -292,6 +374,9 @@ def test_what_calls_rent():
     assert seconds("CreateTrainingJob", **named) == 24 * 3600
     kept = JOB["ResourceConfig"] | {"KeepAlivePeriodInSeconds": 60}
     assert seconds("CreateTrainingJob", **named | {"ResourceConfig": kept}) == 24 * 3600 + 60
+    shadow = MANAGED | {"VariantName": "c", "ManagedInstanceScaling": {}}
+    machines = rentals.of_config({"ProductionVariants": [MANAGED], "ShadowProductionVariants": [shadow]})
+    assert [one.count for one in machines] == [4, 1]
     transform = {"TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1}}
     assert seconds("CreateTransformJob", TransformJobName="t", **transform) is None
     assert rentals.of_config({"ProductionVariants": [SERVERLESS, MANAGED]}) == (
@@ -308,11 +393,23 @@ def test_what_calls_rent():
             "CreateHyperParameterTuningJob",
             {**TUNING, "TrainingJobDefinition": {"HyperParameterTuningResourceConfig": {}}},
         ),
+        ("CreateTrainingJob", {"TrainingJobName": "j", **JOB, "DebugRuleConfigurations": [{"InstanceType": "ml.p3"}]}),
+        (
+            "CreateHyperParameterTuningJob",
+            {**TUNING, "HyperParameterTuningJobConfig": {"ResourceLimits": {"MaxParallelTrainingJobs": 2}}},
+        ),
+        ("RegisterScalableTarget", {"ResourceId": "inference-component/x", "MaxCapacity": 1}),
     ),
 )
 def test_machines_that_are_not_named_as_the_course_names_them_are_not_guessed(operation, request_):
-    with pytest.raises(rentals.UnknownMachines, match="names no instance type"):
+    with pytest.raises(rentals.UnknownMachines, match=r"names no|of their own|without Max|no variant of"):
         rentals.of_call(operation, request_, None)
+
+
+def test_a_serverless_variant_that_is_kept_ready_is_not_free():
+    kept = {**SERVERLESS, "ServerlessConfig": {"ProvisionedConcurrency": 2}}
+    with pytest.raises(rentals.UnknownMachines, match="billed while it stands"):
+        rentals.of_config({"ProductionVariants": [kept]})
 
 
 TRUST = least_privilege.trust(Service="scheduler.amazonaws.com")

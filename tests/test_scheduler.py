@@ -83,6 +83,24 @@ def test_what_is_asked_for_is_shown_again_changed_and_forgotten(account):
         scheduler.get_schedule(Name="me-end")
 
 
+@pytest.mark.slow
+def test_a_schedule_that_was_changed_keeps_its_new_time_and_one_that_was_kept_is_made_once(account):
+    sagemaker, scheduler, arn = endpoint(account), account.client("scheduler"), role(account)
+    wanted = {"Name": "me-end", "FlexibleTimeWindow": OFF, "Target": target(arn)}
+    scheduler.create_schedule(**wanted, ScheduleExpression=at(account, hours=1))
+    scheduler.update_schedule(**wanted, ScheduleExpression=at(account, hours=3))
+    clock.move(account.environment, timedelta(hours=2))
+    assert names(sagemaker) == ["served"]
+    clock.move(account.environment, timedelta(hours=2))
+    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="served")
+    made = Endpoints(account)
+    made.create("served")  # again, by the same name
+    made.restart(signal.SIGKILL)
+    clock.move(account.environment, timedelta(hours=1))
+    assert names(made.sagemaker) == ["served"]
+    assert [one["Name"] for one in account.client("scheduler").list_schedules()["Schedules"]] == ["me-end"]
+
+
 def test_a_list_has_pages(account):
     scheduler, arn = account.client("scheduler"), role(account)
     for number in range(5):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from deployment import Stack
-from helpers import command
+from helpers import chapters, cleanup, command, session
 from helpers.own_account import policies, stack
 
 ACCOUNT = "000000000000"
@@ -44,19 +44,31 @@ def test_a_linter_finds_nothing_and_it_is_short_enough_to_be_sent():
     assert len(text) <= 51200  # of a template that is sent with the request (CloudFormation's quotas)
 
 
+@pytest.mark.slow
+def test_what_the_administrator_has_made_is_nothing_that_a_chapter_leaves_or_deletes(deployed, shared_account):
+    with chapters.variables({session.FOLDER: str(shared_account.folder)}):
+        course = session.begin("local", "me7")
+        assert cleanup.left(course) == []
+        cleanup.everything(course)
+        session.end()
+    budgets = shared_account.client("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"]
+    assert [budget["BudgetName"] for budget in budgets] == ["me7-course"]
+
+
 def test_its_policies_are_those_that_the_command_prints(deployed):
     made, place = documents(deployed), (ACCOUNT, "us-east-1", "me7")
     role = "SageMakerCourseJobs-me7"
     assert made["JobsPolicy"] == ordered(policies.document("jobs", (), *place, role))
     assert made["SwitchPolicy"] == ordered(policies.of_switch(*place))
     learner = ordered(policies.document("learner", (), *place, role))
+    learner["Statement"] += policies.arming(*place, "SageMakerCourseSwitch-me7")
+    jobs, work = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in (role, "SageMakerCourseWork-me7"))
+    for statement in learner["Statement"]:
+        if jobs in statement["Resource"]:
+            statement["Resource"].append(work)
+    assert made["LearnerPolicy"] == ordered(learner)
     passing = {statement["Sid"]: statement["Resource"] for statement in made["LearnerPolicy"]["Statement"]}["PassRole"]
-    roles = [f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in (role, "SageMakerCourseWork-me7")]
-    assert passing == roles
-    own = [statement for statement in learner["Statement"] if statement["Sid"] != "PassRole"]
-    assert [each for each in made["LearnerPolicy"]["Statement"] if each in own] == own
-    others = [each for each in made["LearnerPolicy"]["Statement"] if each not in own and each["Sid"] != "PassRole"]
-    assert others == policies.arming(*place, "SageMakerCourseSwitch-me7")
+    assert passing == [jobs, work]
     assert "${aws:username}" in json.dumps(made["LearnerPolicy"])
 
 

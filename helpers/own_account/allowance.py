@@ -37,6 +37,8 @@ class Rented:
     ends_itself: bool  # a job does
     ended: datetime | None = None
     seconds: float | None = None  # that AWS bills, where AWS says so
+    switch: str = ""  # the ARN of the role under which AWS was told to end it
+    scaled: dict = field(default_factory=dict)  # how many machines Auto Scaling may give each variant
 
     def usd(self, now):
         """Return what it cost if it has ended, or costs at most; None if no rate is known."""
@@ -73,7 +75,11 @@ class Allowance:
 
     def usd_of_all(self, now):
         """Return what everything cost, or costs at most, by the rates that we know."""
-        return sum(one.usd(now) or 0 for one in self.rented)
+        return sum(one.usd(now) or 0 for one in self.rented if self.counts(one))
+
+    def counts(self, one):
+        """Tell whether a rental counts against the limit: it began since the limit was set, or it stood then."""
+        return self.since is None or one.ended is None or one.ended > self.since
 
     def open_of(self, thing):
         """Return what a thing has rented and not ended."""
@@ -109,6 +115,7 @@ class Allowance:
                 costs.dollars(one.usd(now)),
             ]
             for one in self.rented
+            if self.counts(one)
         ]
         limit = "no limit" if self.usd is None else f"USD {self.usd:g}"
         notes = [
@@ -128,14 +135,28 @@ class Allowance:
 
 
 @contextmanager
+def _alone(path):
+    """Hold the lock of the notes, and let go of it even if a process that was forked meanwhile lives on."""
+    try:
+        lock = open(path.with_name(f"{path.name}.lock"), "w")
+    except OSError as error:
+        raise Refused(f"The guard has no place for its notes: {error}. Name a file elsewhere: {FILE}=FILE") from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+@contextmanager
 def opened(path=None):
     """Give the Allowance of a file, alone among all kernels, and write it when it has changed.
 
     Raises Refused if the file cannot be read as one.
     """
     path = Path(path or os.environ.get(FILE) or USUAL)
-    with open(path.with_name(f"{path.name}.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone(path):
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         allowance = _read(path, before) if before else Allowance()
         try:
@@ -162,9 +183,7 @@ def changed(usd=None, hours=None, allow=(), on=None, switch=None, path=None):
         if switch is not None:
             allowance.switch = "" if switch == "none" else switch
         if usd is not None:
-            now = datetime.now(UTC)
-            allowance.usd, allowance.since = limit, now
-            allowance.rented = [one for one in allowance.rented if one.ended is None and not _is_over(one, now)]
+            allowance.usd, allowance.since = limit, datetime.now(UTC)
         allowance.hours = hours or allowance.hours
         allowance.machines = sorted({*allowance.machines, *allow})
         allowance.on = allowance.on if on is None else on
@@ -181,10 +200,6 @@ def _limit(usd):
     if not 0 < limit < float("inf"):
         raise Refused(f"A limit is a number of USD above 0, such as 5, or none, not {usd!r}.")
     return limit
-
-
-def _is_over(one, now):
-    return one.ends_itself and one.until < now
 
 
 def _end(one, now):

@@ -13,7 +13,7 @@ from functools import cache, wraps
 
 import boto3
 from botocore.client import BaseClient
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 
 from .. import belongings, clock, prices
 from . import dead_man_switch, policies, rentals
@@ -21,7 +21,9 @@ from .allowance import Rented, opened
 from .settlement import settle
 
 HARMLESS = re.compile(r"(Describe|List|Get|Search|Query|Stop|Delete|AddTags|Render)")  # operations that rent nothing
-SCALING = "Application Auto Scaling"
+SERVICES = ("SageMaker", "Application Auto Scaling")
+SCALING = ("RegisterScalableTarget", "PutScalingPolicy", "DeregisterScalableTarget")  # of the latter
+LONGEST = timedelta(days=28)  # that something may be wanted for
 CHAPTER = "COURSE_CHAPTER"  # the variable that names the chapter where Jupyter does not: "06"
 
 _call = getattr(BaseClient._make_api_call, "original", BaseClient._make_api_call)
@@ -38,18 +40,36 @@ class NotRented(Exception):
 def stand(course):
     """Let the calls of this process pass the guard from now on, and tell what stands longer than it was wanted."""
     guard = Guard(course)
+    overdue = guard.overdue()
+    _put(guard.call)
+    for one in overdue:
+        print(
+            f"{one} was wanted until {one.until:%Y-%m-%d %H:%M} UTC, and may cost on. To end it, type in a terminal: "
+            f"course clean --account aws --learner {one.learner} --region {one.region} --yes"
+        )
 
+
+def bar():
+    """Let nothing be rented or made in SageMaker until `stand` knows the account: who fails to begin rents nothing."""
+
+    def barred(client, operation, request):
+        if client.meta.service_model.service_id in SERVICES and not HARMLESS.match(operation):
+            raise NotRented(
+                "Nothing was rented: session.begin has not come to its end, and it is not known which account this is. "
+                "Run its cell again."
+            )
+        return _call(client, operation, request)
+
+    _put(barred)
+
+
+def _put(call):
     @wraps(_call)
     def guarded(client, operation, request):
-        return guard.call(client, operation, request)
+        return call(client, operation, request)
 
     guarded.original = _call
     BaseClient._make_api_call = guarded
-    for one in guard.overdue():
-        print(
-            f"{one} was wanted until {one.until:%Y-%m-%d %H:%M} UTC, and it costs on. To end it, type in a terminal: "
-            f"course clean --account aws --learner {one.learner} --region {one.region} --yes"
-        )
 
 
 def leave():
@@ -68,21 +88,39 @@ class Guard:
         service = client.meta.service_model.service_id
         if service == "SageMaker" and operation in rentals.ENDS:
             return self._end(client, operation, request)
-        if service not in ("SageMaker", SCALING) or HARMLESS.match(operation):
+        if service not in SERVICES or HARMLESS.match(operation):
             return _call(client, operation, request)
         with opened() as allowance:
             on, hours = allowance.on, allowance.hours
         if not on:
             return _call(client, operation, request)
-        if service == "SageMaker":
-            _check_operation(operation)
+        _check_operation(operation)
         now = clock.now(self.course)
-        wanted = _until(request) or now + timedelta(hours=hours)
+        wanted = _until(request, now) or now + timedelta(hours=hours)
         request = _tagged(self.course, client, operation, request, wanted)
-        rental = _rental(client, operation, request)
+        rental = self._rental(client, operation, request)
         if rental is None:
             return _call(client, operation, request)
         return self._rent(client, operation, request, self._noted(client, rental, now, wanted))
+
+    def _rental(self, client, operation, request):
+        """Return the rental that a call begins, if it begins one; raise NotRented if its machines are not allowed."""
+        here = self.course.account_id, client.meta.region_name, "endpoint"
+        with opened() as allowance:
+            scaled = {one.name: one.scaled for one in allowance.rented if one.ended is None and one.thing[:3] == here}
+        try:
+            if operation == "CreateEndpointConfig":  # it rents nothing yet; whoever is told now has less to undo
+                _check_machines(rentals.of_config(request))
+                return None
+            rental = rentals.of_call(operation, request, _asking(client), scaled)
+        except rentals.UnknownMachines as what:
+            raise NotRented(
+                f"Nothing was rented: the guard does not know what it would cost, since this is {what}. To call it all "
+                "the same, switch the guard off in a terminal: course guard --off"
+            ) from None
+        if rental:
+            _check_machines(rental.machines)
+        return rental
 
     def overdue(self):
         """Return what has stood longer than it was wanted, when AWS was asked what has ended."""
@@ -93,7 +131,11 @@ class Guard:
 
     def _rent(self, client, operation, request, new):
         with opened() as allowance:
-            switch = "" if new.ends_itself or new.kind not in dead_man_switch.TARGETS else allowance.switch
+            before = allowance.open_of(new.thing)
+            if before and not _own_until(request):  # an update does not say anew until when the thing is wanted
+                new.until = max(one.until for one in before)
+            if not new.ends_itself and new.kind in dead_man_switch.TARGETS:
+                new.switch = allowance.switch
             if _is_too_much(allowance, new):
                 self._settle(allowance, client, new.began)  # jobs that are over cost less than they might have
             if _is_too_much(allowance, new):
@@ -102,12 +144,13 @@ class Guard:
             print(_sentence(allowance, new))
         try:
             answer = _call(client, operation, request)
-        except ClientError:  # AWS has refused it
-            with opened() as allowance:
-                allowance.never_began(new)
+        except (ClientError, ParamValidationError, NoCredentialsError) as error:
+            if _is_refusal(error):
+                with opened() as allowance:
+                    allowance.never_began(new)
             raise
-        if switch:
-            _arm(client, new, switch)
+        if new.switch:
+            _arm(client, new, new.switch)
         return answer
 
     def _end(self, client, operation, request):
@@ -115,9 +158,9 @@ class Guard:
         kind, name = rentals.ENDS[operation]
         with opened() as allowance:
             thing = self.course.account_id, client.meta.region_name, kind, request[name]
+            armed = any(one.switch for one in allowance.open_of(thing))
             allowance.ends(thing, clock.now(self.course))
-            switch = allowance.switch
-        if switch:
+        if armed:
             _disarm(client, kind, request[name])
         return answer
 
@@ -131,6 +174,7 @@ class Guard:
             name=rental.name, machines=" and ".join(map(str, rental.machines)) or "no machine, billed by the request",
             usd_per_hour=usd_per_hour, known=known, began=now,
             until=now + timedelta(seconds=rental.seconds) if ends_itself else wanted, ends_itself=ends_itself,
+            scaled=dict(rental.scaled),
         )  # fmt: skip
 
     def _settle(self, allowance, client, now):
@@ -160,7 +204,7 @@ def _scheduler(client):
 
 
 def _check_operation(operation):
-    if operation not in _operations():
+    if operation not in _operations() and operation not in SCALING:
         raise NotRented(
             f"Nothing was made: {operation} is none of the operations that the chapters use, and the guard does not "
             "know what it costs. To call it all the same, switch the guard off in a terminal: course guard --off"
@@ -173,21 +217,12 @@ def _operations():
     return {row["action"].removeprefix("sagemaker:") for row in policies.table()}
 
 
-def _rental(client, operation, request):
-    """Return the rental that a call begins, if it begins one; raise NotRented if its machines are not allowed."""
-    try:
-        if operation == "CreateEndpointConfig":  # it rents nothing yet; whoever is told now has less to undo
-            _check_machines(rentals.of_config(request))
-            return None
-        rental = rentals.of_call(operation, request, _asking(client))
-    except rentals.UnknownMachines as what:
-        raise NotRented(
-            f"Nothing was rented: the guard does not know what it would cost, since this is {what}. To call it all the "
-            "same, switch the guard off in a terminal: course guard --off"
-        ) from None
-    if rental:
-        _check_machines(rental.machines)
-    return rental
+def _is_refusal(error):
+    """Tell whether an error proves that AWS has done nothing: an answer that was lost before leaves that open."""
+    if not isinstance(error, ClientError):
+        return True  # it was never sent
+    about = error.response["ResponseMetadata"]
+    return about.get("HTTPStatusCode", 500) < 500 and not about.get("RetryAttempts")
 
 
 def _check_machines(machines):
@@ -224,15 +259,28 @@ def _asking(client):
     return lambda operation, **members: _call(sagemaker, operation, members)
 
 
-def _until(request):
-    """Return the time that a request's own tag `until` gives, if it has one that can be read."""
-    for tag in request.get("Tags") or []:
-        if isinstance(tag, dict) and tag.get("Key") == "until":
-            try:
-                return datetime.fromisoformat(tag["Value"]).astimezone()
-            except (KeyError, ValueError, TypeError):
-                return None
-    return None
+def _own_until(request):
+    """Return the value of a request's own tag `until`, or None."""
+    tags = request.get("Tags")
+    found = [tag.get("Value") for tag in tags if tag.get("Key") == "until"] if isinstance(tags, list) else []
+    return found[0] if found else None
+
+
+def _until(request, now):
+    """Return the time that a request's own tag `until` gives, or None; raise NotRented if it is not ahead."""
+    if (written := _own_until(request)) is None:
+        return None
+    try:
+        until = datetime.fromisoformat(written)
+        until = until.replace(tzinfo=until.tzinfo or UTC)
+        if now < until < now + LONGEST:
+            return until
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise NotRented(
+        f"Nothing was rented: the tag until is {written!r}, and must be a time ahead, of the next 28 days, such as "
+        f"{now + timedelta(hours=4):%Y-%m-%dT%H:%M}+00:00. Without the tag the guard gives one."
+    )
 
 
 def _tagged(course, client, operation, request, until):

@@ -20,7 +20,7 @@ JOBS = {  # operation -> what it makes, and the member with its name
     "CreateTransformJob": ("transform job", "TransformJobName"),
     "CreateHyperParameterTuningJob": ("hyper parameter tuning job", "HyperParameterTuningJobName"),
 }
-ENDPOINTS = ("CreateEndpoint", "UpdateEndpoint", "UpdateEndpointWeightsAndCapacities", "RegisterScalableTarget")
+ENDPOINTS = ("CreateEndpoint", "UpdateEndpoint", "RegisterScalableTarget")
 NOTEBOOKS = ("CreateNotebookInstance", "StartNotebookInstance")
 ENDS = {  # operation -> what it ends, and the member with its name
     "DeleteEndpoint": ("endpoint", "EndpointName"),
@@ -57,6 +57,7 @@ class Rental:
     name: str
     machines: tuple  # of Machines
     seconds: float | None = None  # how long at most; None: until somebody ends it
+    scaled: tuple = ()  # (variant, how many machines Auto Scaling may give it)
 
     def usd_per_hour(self, region):
         """Return what it costs by the hour; raises prices.NoRate if we do not know."""
@@ -88,10 +89,11 @@ def listed():
     return {component: sorted(types) for component, types in found.items()}
 
 
-def of_call(operation, request, ask):
+def of_call(operation, request, ask, scaled=None):
     """Return the Rental that a call begins or changes, or None if it rents nothing.
 
     `ask(operation, **members)` asks SageMaker what the request leaves out: an endpoint's configuration, for one.
+    `scaled` has, by endpoint, how many machines Auto Scaling may give each variant already.
     Raises UnknownMachines.
     """
     if operation in JOBS:
@@ -103,29 +105,35 @@ def of_call(operation, request, ask):
         asked = request if "InstanceType" in request else ask("DescribeNotebookInstance", NotebookInstanceName=name)
         return Rental("notebook instance", name, (Machines("notebook", asked["InstanceType"], 1),))
     if operation in ENDPOINTS and request.get("ServiceNamespace", "sagemaker") == "sagemaker":
-        return _of_endpoint(operation, request, ask)
+        return _of_endpoint(operation, request, ask, scaled or {})
     return None
 
 
 def of_config(config, counts=()):
-    """Return the machines of an endpoint configuration; `counts` has other numbers than its own, by variant.
+    """Return the machines of an endpoint configuration, at most; `counts` has more than its own, by variant.
 
     A serverless variant has no machine, and is billed by the request.
     """
     found = []
     for variant in [*config.get("ProductionVariants", []), *config.get("ShadowProductionVariants", [])]:
         if "ServerlessConfig" in variant:
+            if variant["ServerlessConfig"].get("ProvisionedConcurrency"):
+                raise UnknownMachines("a serverless variant with ProvisionedConcurrency, billed while it stands")
             continue
         if "InstanceType" not in variant:
             raise UnknownMachines(f"variant {variant.get('VariantName')} of an endpoint names no instance type")
         most = variant.get("ManagedInstanceScaling", {}).get("MaxInstanceCount", 0)
-        count = dict(counts).get(variant["VariantName"], max(variant.get("InitialInstanceCount", 0), most))
+        scaled = dict(counts).get(variant["VariantName"], 0)
+        count = max(variant.get("InitialInstanceCount", 0), most, scaled)
         found.append(Machines("hosting", variant["InstanceType"], count))
     return tuple(found)
 
 
 def _of_job(operation, request):
     """Return a job's machines and the seconds that it may have them at most; None if nothing limits it."""
+    rules = [*request.get("DebugRuleConfigurations", []), *request.get("ProfilerRuleConfigurations", [])]
+    if any("InstanceType" in rule for rule in rules):
+        raise UnknownMachines("a training job whose rules have machines of their own")
     if operation != "CreateHyperParameterTuningJob":
         return _machines(request), _seconds(request)
     definitions = [request.get("TrainingJobDefinition"), *request.get("TrainingJobDefinitions", [])]
@@ -133,7 +141,9 @@ def _of_job(operation, request):
     machines = tuple(dict.fromkeys(one for each in definitions for one in _machines(each)))
     if len(machines) != 1:
         raise UnknownMachines("a tuning job whose training jobs have machines of several types")
-    jobs = request["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs", 1)
+    jobs = request["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs")
+    if jobs is None:
+        raise UnknownMachines("a tuning job without MaxNumberOfTrainingJobs")
     return machines, jobs * max(_seconds(each) or DAY for each in definitions)
 
 
@@ -153,15 +163,16 @@ def _seconds(request):
     return request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DAY) + kept
 
 
-def _of_endpoint(operation, request, ask):
-    counts = {}
+def _of_endpoint(operation, request, ask, scaled):
+    more = {}
     if operation == "RegisterScalableTarget":
-        _, name, _, variant = request["ResourceId"].split("/")  # "endpoint/me-flights/variant/only"
-        counts = {variant: request["MaxCapacity"]} if "MaxCapacity" in request else {}
+        parts = request["ResourceId"].split("/")  # "endpoint/me-flights/variant/only"
+        if len(parts) != 4 or parts[0] != "endpoint":
+            raise UnknownMachines(f"a scalable target that is no variant of an endpoint, {request['ResourceId']}")
+        name, more = parts[1], {parts[3]: request["MaxCapacity"]} if "MaxCapacity" in request else {}
     else:
         name = request["EndpointName"]
-        for one in request.get("DesiredWeightsAndCapacities", []):
-            counts |= {one["VariantName"]: one["DesiredInstanceCount"]} if "DesiredInstanceCount" in one else {}
     config = request.get("EndpointConfigName") or ask("DescribeEndpoint", EndpointName=name)["EndpointConfigName"]
+    counts = {} if operation == "CreateEndpoint" else scaled.get(name, {}) | more
     machines = of_config(ask("DescribeEndpointConfig", EndpointConfigName=config), counts)
-    return Rental("endpoint", name, machines)
+    return Rental("endpoint", name, machines, scaled=tuple(counts.items()))

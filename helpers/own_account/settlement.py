@@ -21,9 +21,16 @@ def settle(rented, ask, now):
             _settle(one, ask, now)
         except ClientError as error:
             if error.response["Error"]["Code"] in GONE and now - one.began > MAKING:
-                one.ended = min(now, one.until) if one.ends_itself else now
+                one.ended = _gone(one, now)
         except BotoCoreError:
             continue
+
+
+def _gone(one, now):
+    """Return when something ended that AWS does not know any more: it forgets no job, so that such a one never was."""
+    if one.kind.endswith("job"):
+        return one.began
+    return min(now, one.until) if one.switch else now
 
 
 def _settle(one, ask, now):
@@ -37,7 +44,7 @@ def _settle(one, ask, now):
         case "training job":
             found = ask("DescribeTrainingJob", TrainingJobName=one.name)
             if found["TrainingJobStatus"] in ENDED:
-                one.ended, one.seconds = found.get("TrainingEndTime", now), found.get("BillableTimeInSeconds", 0)
+                one.ended, one.seconds = found.get("TrainingEndTime", now), _billed(found)
         case "processing job" | "transform job":
             what = one.kind.split()[0].title()
             found = ask(f"Describe{what}Job", **{f"{what}JobName": one.name})
@@ -47,6 +54,11 @@ def _settle(one, ask, now):
             found = ask("DescribeHyperParameterTuningJob", HyperParameterTuningJobName=one.name)
             if found["HyperParameterTuningJobStatus"] in ENDED:
                 one.ended, one.seconds = now, sum(_between(job, "Training", now) for job in _trials(one.name, ask))
+
+
+def _billed(job):
+    """Return the seconds of a training job, with those for which its machines are kept warm at most."""
+    return job.get("BillableTimeInSeconds", 0) + job["ResourceConfig"].get("KeepAlivePeriodInSeconds", 0)
 
 
 def _between(job, what, now):

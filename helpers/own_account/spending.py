@@ -43,7 +43,8 @@ def usage(course, since):
     standing = costs.standing(replace(course, began=costs.EVER))
     now = [one for one in jobs if one.runs] + standing
     ended = [one for one in jobs if not one.runs and datetime.fromisoformat(one.since) >= since]
-    noted = _noted(course, since) if course.account == "aws" else []
+    stands = {one.thing for one in standing}  # since its creation, whatever it was before an update
+    noted = [one for one in _noted(course, since) if one.thing not in stands] if course.account == "aws" else []
     return now, ended + noted, [*_volumes(course), *_without_machines(course, standing)]
 
 
@@ -71,11 +72,11 @@ def _volumes(course):
 
 
 def _without_machines(course, standing):
-    """Tell of endpoints that are billed by the request."""
+    """Tell of endpoints that are billed by the request, or whose configuration is gone."""
     shown = {one.thing for one in standing}
     for thing in belongings.of(course, belongings.ENDPOINT):
         if thing.tagged and f"endpoint {thing.name}" not in shown:
-            yield f"{thing} in {course.region} has no machine, and is billed by the request."
+            yield f"{thing} in {course.region}: {costs.hourly(thing.name)}."
 
 
 def _living(used):

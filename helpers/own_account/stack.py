@@ -91,9 +91,10 @@ OUTPUTS = {
 
 def _policies(chapters):
     learner = policies.document("learner", chapters, ACCOUNT, REGION, LEARNER, JOBS)
+    of_jobs, of_work = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in (JOBS, WORK))
     for statement in learner["Statement"]:
-        if statement["Sid"] == "PassRole":  # on the instance jobs have the instance's own role
-            statement["Resource"].append(f"arn:aws:iam::{ACCOUNT}:role/{WORK}")
+        if of_jobs in statement["Resource"]:  # on the instance jobs have the instance's own role
+            statement["Resource"].append(of_work)
     learner["Statement"] += policies.arming(ACCOUNT, REGION, LEARNER, SWITCH)
     jobs = policies.document("jobs", chapters, ACCOUNT, REGION, LEARNER, JOBS)
     work = {**jobs, "Statement": [*jobs["Statement"], _stopping()]}
@@ -163,7 +164,11 @@ def _budget():
     return {
         "Budget": {
             "Type": "AWS::Budgets::Budget",
-            "Properties": {"Budget": budget, "NotificationsWithSubscribers": notifications},
+            "Properties": {
+                "Budget": budget,
+                "NotificationsWithSubscribers": notifications,
+                "ResourceTags": [*TAGS, notebook_instance.belongings.WORKPLACE],  # so that no chapter deletes it
+            },
         }
     }
 
@@ -175,7 +180,11 @@ def _instance(repository, idle):
         "Scripts": {
             "Type": "AWS::SageMaker::NotebookInstanceLifecycleConfig",
             "Condition": "HasWork",
-            "Properties": {"NotebookInstanceLifecycleConfigName": name, "OnStart": content},
+            "Properties": {
+                "NotebookInstanceLifecycleConfigName": name,
+                "OnStart": content,
+                "Tags": [*TAGS, notebook_instance.belongings.WORKPLACE],
+            },
         },
         "Work": {
             "Type": "AWS::SageMaker::NotebookInstance",

@@ -69,10 +69,17 @@ class Schedules:
                 return
             arn = schedule["Target"]["Arn"]
             self.account.mailbox.miss(schedule["Arn"], arn, f"{error.code}: {error.message}")
+        if not self._is_still(schedule):
+            return
         if schedule["ActionAfterCompletion"] == "DELETE":
             self.delete(region, name)
         else:
             self.records.put(KIND, region, name, schedule | {"_Done": True})
+
+    def _is_still(self, schedule):
+        """Tell whether nobody has changed or deleted a schedule meanwhile."""
+        there = self.get(schedule["_Region"], schedule["Name"])
+        return there is not None and there["LastModificationDate"] == schedule["LastModificationDate"]
 
     def _call(self, schedule):
         from . import sagemaker  # which asks this account for its rooms
@@ -93,6 +100,8 @@ class Schedules:
         """Make another appointment if the target's RetryPolicy has one left."""
         policy, now = schedule["Target"]["RetryPolicy"], self.account.clock.now()
         attempts = schedule["_Attempts"] + 1
+        if not self._is_still(schedule):
+            return True  # what has taken its place has appointments of its own
         oldest = schedule["_At"] + timedelta(seconds=policy["MaximumEventAgeInSeconds"])
         if attempts > policy["MaximumRetryAttempts"] or now + AGAIN > oldest:
             return False
