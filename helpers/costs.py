@@ -43,7 +43,7 @@ class Usage:
         return self.count * self.seconds * rate.usd_per_hour / 3600
 
 
-_deleted: list[tuple[datetime, Usage]] = []  # when this kernel's clean-up deleted what
+_deleted: list[tuple[datetime, str, Usage]] = []  # when this kernel's clean-up deleted in which account what
 
 
 def bill(course):
@@ -90,7 +90,7 @@ def total(used):
 def remember(course):
     """Note what is about to be deleted, since AWS will not know it afterwards."""
     ended = [replace(one, runs=False) for one in standing(course)]
-    _deleted.extend((_now(course), one) for one in ended)
+    _deleted.extend((_now(course), course.account_id, one) for one in ended)
     if path := os.environ.get(USAGE_FILE):
         with open(path, "a") as file:
             file.writelines(json.dumps(asdict(one)) + "\n" for one in ended)
@@ -203,7 +203,8 @@ def _endpoints(course):
 
 
 def _ended(course):
-    return [one for when, one in _deleted if when >= course.began and one.region == course.region]
+    here = course.account_id, course.region
+    return [one for when, account, one in _deleted if when >= course.began and (account, one.region) == here]
 
 
 def _machines(endpoint):

@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 from xdist.scheduler import LoadScopeScheduling
 
-from helpers import session
+from helpers import costs, session
 from helpers.local_account import serving
 from helpers.own_account import allowance
 
@@ -138,6 +138,12 @@ def repository(tmp_path):
     git("add", ".")
     git("commit", "-q", "-m", "A chapter")
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def nothing_deleted_before(monkeypatch):
+    """No test's bill has what another test's clean-up has deleted, in another account of the same number."""
+    monkeypatch.setattr(costs, "_deleted", [])
 
 
 @pytest.fixture(autouse=True)
