@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from helpers import costs, session
 from helpers.local_account import serving
-from helpers.own_account import allowance
+from helpers.own_account import allowance, guard
 
 ROOT = Path(__file__).parents[1]
 TRUST = ROOT / "tests" / "trust"
@@ -141,9 +141,11 @@ def repository(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def nothing_deleted_before(monkeypatch):
-    """No test's bill has what another test's clean-up has deleted, in another account of the same number."""
+def nothing_of_other_tests(monkeypatch):
+    """No test's bill has what another's clean-up has deleted, in an account of the same number; no guard stands on."""
     monkeypatch.setattr(costs, "_deleted", [])
+    yield
+    guard.leave()
 
 
 @pytest.fixture(autouse=True)
