@@ -65,6 +65,7 @@ REPOSITORY = Kind("code repository", "list_code_repositories", "CodeRepositorySu
 NAMED = (ENDPOINT, CONFIG, MODEL, NOTEBOOK, SCRIPTS, REPOSITORY)  # they keep their name until they are deleted
 NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AuthorizationError")  # the codes of a denial
 RUNNING = ("InProgress", "Stopping")  # the statuses of a job that is not over
+RESTING = ("Stopped", "Failed")  # the statuses of a notebook instance that has no machine
 WORKPLACE = {"Key": "workplace", "Value": "yes"}  # the tag of where the learner works, which chapters leave alone
 
 AT_ONCE = 8  # questions to AWS

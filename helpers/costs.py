@@ -42,6 +42,11 @@ class Usage:
             return None
         return self.count * self.seconds * rate.usd_per_hour / 3600
 
+    @property
+    def usd_per_hour(self):
+        """What AWS charges for an hour of it by the rates we know, or None."""
+        return replace(self, seconds=3600).usd
+
 
 _deleted: list[tuple[datetime, str, Usage]] = []  # when this kernel's clean-up deleted in which account what
 
@@ -50,10 +55,7 @@ def bill(course):
     """Return what the learner used since the first cell ran, as a table: thing, machine, seconds, USD."""
     used = usage(course)
     rows = [[u.thing, f"{u.count} × {u.machine}", round(u.seconds), dollars(u.usd)] for u in used]
-    known = sum(u.usd for u in used if u.usd is not None)
-    partly = any(u.usd is None for u in used)
-    together = ("at least " if partly else "") + dollars(known)
-    rows.append(["together", "", round(sum(u.seconds for u in used)), together])
+    rows.append(["together", "", round(sum(u.seconds for u in used)), together(u.usd for u in used)])
     return Table(["what", "machine", "seconds", "USD"], rows, notes=[*_notes(course, used)])
 
 
@@ -128,9 +130,9 @@ def hourly(endpoint):
         parts = [Usage("", "hosting", machine, count, 3600, region) for machine, count in _machines(described)]
     except ClientError:  # it goes at this moment, or its configuration is gone, which alone knows its machines
         return "machines and rate not known"
-    machines = " and ".join(f"{part.count} × {part.machine}" for part in parts) or "no machine, billed by the request"
     if not parts:
-        return machines
+        return "no machine, billed by the request"
+    machines = " and ".join(f"{part.count} × {part.machine}" for part in parts)
     if any(part.usd is None for part in parts):
         return f"{machines}, at a rate that the course does not know"
     return f"{machines}, USD {sum(part.usd or 0 for part in parts):g} per hour"
@@ -238,6 +240,13 @@ def _notes(course, used):
         yield "Of a spot job AWS counts fewer seconds still, by a price that changes daily. Here all count."
     if course.account == "local":
         yield "This is what AWS would charge for these seconds. The local account charges nothing."
+
+
+def together(amounts):
+    """Return the sum of amounts as words: "0.1150", or "at least 0.1150" if one of them is not known."""
+    amounts = [*amounts]
+    known = [usd for usd in amounts if usd is not None]
+    return ("at least " if len(known) < len(amounts) else "") + dollars(sum(known))
 
 
 def dollars(usd):

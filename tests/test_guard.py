@@ -325,6 +325,11 @@ def test_a_new_limit_counts_from_now_and_keeps_what_stands():
     after = allowance.changed(usd="7")
     assert [one.name for one in after.rented if after.counts(one)] == ["a", "b"] and len(after.rented) == 3
     assert after.usd_of_all(NOW + timedelta(hours=6)) == 7.0
+    after.since = NOW + timedelta(hours=1)
+    more = replace(job, name="d", began=NOW + timedelta(hours=6), until=NOW + timedelta(hours=7))
+    again = replace(stands, began=NOW + timedelta(hours=6), until=NOW + timedelta(hours=8), usd_per_hour=2.0)
+    assert after.usd_with(more) == 8.0 and after.usd_with(again) == 1.0 + 6.0 + 4.0
+    assert [one.ended for one in after.rented[:2]] == [None, None]
 
 
 def test_what_is_gone_costs_what_it_can_have_cost():
@@ -448,6 +453,22 @@ def test_aws_ends_what_nobody_has_ended_under_exactly_the_policies_that_are_prin
         clock.move(serving.variables(tmp_path / "account"), timedelta(hours=2, minutes=1))
         administrator("sagemaker").get_waiter("endpoint_deleted").wait(EndpointName="me-left")
         assert administrator("scheduler").list_schedules()["Schedules"] == []
+
+
+@pytest.mark.slow
+def test_a_switch_that_is_not_wanted_any_more_is_taken_back_with_the_thing_after_an_update_too(course):
+    role = boto3.client("iam").create_role(RoleName="Gone", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    command.main(["guard", "--switch", role])
+    deploy(course, "me-renewed")
+    command.main(["guard", "--switch", "none"])
+    sagemaker = boto3.client("sagemaker")
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="me-renewed")
+    sagemaker.update_endpoint(EndpointName="me-renewed", EndpointConfigName="me-renewed")
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="me-renewed")
+    name = dead_man_switch.name_of("endpoint", "me-renewed")
+    assert name in dead_man_switch.standing(boto3.client("scheduler"), "me")
+    sagemaker.delete_endpoint(EndpointName="me-renewed")
+    assert name not in dead_man_switch.standing(boto3.client("scheduler"), "me")
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def test_its_policies_are_those_that_the_command_prints(deployed):
 
 def test_its_policies_are_short_enough_for_iam(deployed):
     long = {name: len(re.sub(r"\s", "", json.dumps(each))) for name, each in documents(deployed).items()}
-    assert max(long.values()) <= stack.LONGEST, long
+    assert max(long.values()) <= 6144, long  # of a managed policy, blanks not counted (IAM's quotas)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import json
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -76,6 +76,12 @@ class Allowance:
     def usd_of_all(self, now):
         """Return what everything cost, or costs at most, by the rates that we know."""
         return sum(one.usd(now) or 0 for one in self.rented if self.counts(one))
+
+    def usd_with(self, new):
+        """Return what everything costs at most once a rental is added, and what it replaces has ended with it."""
+        trial = replace(self, rented=[replace(one) for one in self.rented])
+        trial.begins(new)
+        return trial.usd_of_all(new.began)
 
     def counts(self, one):
         """Tell whether a rental counts against the limit: it began since the limit was set, or it stood then."""
@@ -150,12 +156,12 @@ def _alone(path):
 
 
 @contextmanager
-def opened(path=None):
-    """Give the Allowance of a file, alone among all kernels, and write it when it has changed.
+def opened():
+    """Give the Allowance of the file, alone among all kernels, and write it when it has changed.
 
     Raises Refused if the file cannot be read as one.
     """
-    path = Path(path or os.environ.get(FILE) or USUAL)
+    path = Path(os.environ.get(FILE) or USUAL)
     with _alone(path):
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         allowance = _read(path, before) if before else Allowance()
@@ -169,7 +175,7 @@ def opened(path=None):
                 os.replace(new, path)
 
 
-def changed(usd=None, hours=None, allow=(), on=None, switch=None, path=None):
+def changed(usd=None, hours=None, allow=(), on=None, switch=None):
     """Change what is given, and return the Allowance; a new limit ("none" for none) counts from now on."""
     limit = _limit(usd)
     if hours is not None and not 0 < hours <= 24 * 7:
@@ -179,7 +185,7 @@ def changed(usd=None, hours=None, allow=(), on=None, switch=None, path=None):
             raise Refused(f"A machine of SageMaker is called like ml.m5.xlarge, not {name!r}.")
     if switch and switch != "none" and not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+", switch):
         raise Refused(f"The switch's role is an ARN like arn:aws:iam::123456789012:role/NAME, or none, not {switch!r}.")
-    with opened(path) as allowance:
+    with opened() as allowance:
         if switch is not None:
             allowance.switch = "" if switch == "none" else switch
         if usd is not None:

@@ -34,12 +34,17 @@ def clean(account, learner, regions, really=False, workplace=False, logs=False):
         left += [f"{region}: {line}" for line in lives or ([problem] if problem else [])]
     if not workplace and any(line.endswith("workplace)") for line in left):
         print("A workplace stays; --workplace deletes it, too, with its volume.")
+    return concluded(left, really, "Nothing is left.", "deleted")
+
+
+def concluded(left, really, nothing, ended):
+    """Print what is left, or that this was the plan; return whether nothing is left."""
     if not left:
-        print("Nothing is left.")
+        print(nothing)
     elif really:
         print("\n".join(["Left:", *left]))
     else:
-        print("This is the plan, and nothing was deleted. With --yes it is.")
+        print(f"This is the plan, and nothing was {ended}. With --yes it is.")
     return not left
 
 

@@ -135,7 +135,7 @@ class Guard:
             if before and not _own_until(request):  # an update does not say anew until when the thing is wanted
                 new.until = max(one.until for one in before)
             if not new.ends_itself and new.kind in dead_man_switch.TARGETS:
-                new.switch = allowance.switch
+                new.switch = allowance.switch or next((one.switch for one in before if one.switch), "")
             if _is_too_much(allowance, new):
                 self._settle(allowance, client, new.began)  # jobs that are over cost less than they might have
             if _is_too_much(allowance, new):
@@ -303,19 +303,11 @@ def _chapter():
 
 
 def _is_too_much(allowance, new):
-    return allowance.usd is not None and _together(allowance, new) > allowance.usd
-
-
-def _together(allowance, new):
-    """Return what everything costs at most once a rental is added, and what it replaces has ended with it."""
-    replaced = allowance.open_of(new.thing)
-    others = sum(one.usd(new.began) or 0 for one in allowance.rented if one not in replaced)
-    before = sum((one.usd_per_hour or 0) * (new.began - one.began).total_seconds() / 3600 for one in replaced)
-    return others + before + (new.usd(new.began) or 0)
+    return allowance.usd is not None and allowance.usd_with(new) > allowance.usd
 
 
 def _refuse(allowance, new):
-    together = _together(allowance, new)
+    together = allowance.usd_with(new)
     raise NotRented(
         f"Nothing was rented: {new} may cost USD {new.usd(new.began):.2f} ({_at_most(new)}), together with what was "
         f"rented before USD {together:.2f}, and the limit is USD {allowance.usd:g}. End what stands (course clean), "

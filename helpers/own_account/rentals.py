@@ -144,7 +144,7 @@ def _of_job(operation, request):
     jobs = request["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs")
     if jobs is None:
         raise UnknownMachines("a tuning job without MaxNumberOfTrainingJobs")
-    return machines, jobs * max(_seconds(each) or DAY for each in definitions)
+    return machines, jobs * max(_seconds(each) for each in definitions)
 
 
 def _machines(request):

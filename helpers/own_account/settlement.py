@@ -4,11 +4,9 @@ from datetime import timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..belongings import ENDED
+from ..belongings import ENDED, GONE, RESTING
 
-GONE = ("ValidationException", "ResourceNotFound")
 MAKING = timedelta(minutes=1)  # a rental is noted before AWS is asked for it, and may not be there yet
-IDLE = ("Stopped", "Failed")  # the statuses of a notebook instance that has no machine
 
 
 def settle(rented, ask, now):
@@ -39,7 +37,7 @@ def _settle(one, ask, now):
             ask("DescribeEndpoint", EndpointName=one.name)
         case "notebook instance":
             found = ask("DescribeNotebookInstance", NotebookInstanceName=one.name)
-            if found["NotebookInstanceStatus"] in IDLE:
+            if found["NotebookInstanceStatus"] in RESTING:
                 one.ended = found.get("LastModifiedTime", now)
         case "training job":
             found = ask("DescribeTrainingJob", TrainingJobName=one.name)

@@ -82,11 +82,20 @@ def _without_machines(course, standing):
 def _living(used):
     rows = [
         [one.thing, f"{one.count} × {one.machine}", one.region, one.since[:16].replace("T", " "),
-         costs.dollars(_per_hour(one)), costs.dollars(one.usd)]
+         costs.dollars(one.usd_per_hour), costs.dollars(one.usd)]
         for one in used
     ]  # fmt: skip
     if rows:
-        rows.append(["together", "", "", "", _sum(map(_per_hour, used)), _sum(one.usd for one in used)])
+        rows.append(
+            [
+                "together",
+                "",
+                "",
+                "",
+                costs.together(one.usd_per_hour for one in used),
+                costs.together(one.usd for one in used),
+            ]
+        )
     columns = ["what costs now", "machines", "region", "since (UTC)", "USD per hour", "USD so far"]
     return Table(columns, rows, empty="Nothing that the course knows of costs anything by the hour.")
 
@@ -98,12 +107,18 @@ def _over(used, since):
         groups.setdefault((kind, one.machine, one.region), []).append(one)
     rows = [
         [f"{len(same)} × {kind}", machine, region, round(sum(one.seconds * one.count for one in same)),
-         _sum(one.usd for one in same)]
+         costs.together(one.usd for one in same)]
         for (kind, machine, region), same in sorted(groups.items())
     ]  # fmt: skip
     if rows:
         rows.append(
-            ["together", "", "", round(sum(one.seconds * one.count for one in used)), _sum(o.usd for o in used)]
+            [
+                "together",
+                "",
+                "",
+                round(sum(one.seconds * one.count for one in used)),
+                costs.together(o.usd for o in used),
+            ]
         )
     columns = [f"ended, begun since {since:%Y-%m-%d}", "machine", "region", "seconds", "USD"]
     return Table(columns, rows, empty=f"Nothing has ended that began since {since:%Y-%m-%d}.")
@@ -118,16 +133,6 @@ def known(used):
     if any(one.usd is None for one in used):
         yield "'not known': the course has no rate for this machine in this region, which is not the same as free."
     yield "Not counted: storage, requests, logs, and what was deleted without the course's guard having seen it."
-
-
-def _per_hour(one):
-    return replace(one, seconds=3600).usd
-
-
-def _sum(amounts):
-    amounts = [*amounts]
-    known = [usd for usd in amounts if usd is not None]
-    return ("at least " if len(known) < len(amounts) else "") + f"{sum(known):.4f}"
 
 
 def day(text):

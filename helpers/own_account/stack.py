@@ -15,7 +15,6 @@ from . import notebook_instance, policies
 ACCOUNT, REGION, LEARNER = "${AWS::AccountId}", "${AWS::Region}", "${Learner}"
 JOBS, WORK, SWITCH = (f"SageMakerCourse{what}-{LEARNER}" for what in ("Jobs", "Work", "Switch"))
 TAGS = [{"Key": "course", "Value": "sagemaker-course"}, {"Key": "learner", "Value": {"Ref": "Learner"}}]
-LONGEST = 6144  # characters of a managed policy, blanks not counted
 ALERTS = (
     ("ACTUAL", 50),
     ("ACTUAL", 80),

@@ -66,13 +66,21 @@ def _region(courses, chapters, checks):
         marks = each(courses, lambda course: progress.of(course, chapters)) if checks else [({}, [])] * len(courses)
     columns = list(marks[0][0])
     rows = [
-        [course.learner, *_counted(things), _sum(map(_per_hour, used)), _sum(one.usd for one in used),
+        [course.learner, *_counted(things), *_usd(used),
          *(marked[chapter] for chapter in columns)]
         for course, (things, used), (marked, _) in zip(courses, lives, marks, strict=True)
     ]  # fmt: skip
     things, used = ([one for life in lives for one in life[at]] for at in (0, 1))
     blank = [""] * len(columns)
-    rows.append(["together", *_counted(things), _sum(map(_per_hour, used)), _sum(one.usd for one in used), *blank])
+    rows.append(
+        [
+            "together",
+            *_counted(things),
+            costs.together(one.usd_per_hour for one in used),
+            costs.together(one.usd for one in used),
+            *blank,
+        ]
+    )
     notes = ["USD so far: of what lives now. `course workshop bill` has what is over, too."]
     if checks:
         notes.append("By chapter, an exercise each: + its check passes now, - it does not, ? it could not be asked.")
@@ -85,16 +93,21 @@ def _billed(courses, since):
     with belongings.asked_once():
         found = each(courses, lambda course: spending.usage(course, since)[:2])
     rows = [
-        [course.learner, _sum(one.usd for one in now), _sum(one.usd for one in ended),
-         _sum(one.usd for one in now + ended)]
+        [course.learner, costs.together(one.usd for one in now), costs.together(one.usd for one in ended),
+         costs.together(one.usd for one in now + ended)]
         for course, (now, ended) in zip(courses, found, strict=True)
     ]  # fmt: skip
     now, ended = ([one for parts in found for one in parts[at]] for at in (0, 1))
     used = now + ended
-    rows.append(["together", *(_sum(one.usd for one in part) for part in (now, ended, used))])
+    rows.append(["together", *(costs.together(one.usd for one in part) for part in (now, ended, used))])
     region = courses[0].region
     columns = [f"learner ({region})", "what lives now", f"ended, begun since {since.astimezone(UTC):%Y-%m-%d}", "USD"]
     return Table(columns, rows, notes=[*spending.known(used)])
+
+
+def _usd(used):
+    """Return what some usage costs by the hour, and what it has cost, as words."""
+    return [costs.together(one.usd_per_hour for one in used), costs.together(one.usd for one in used)]
 
 
 def _counted(things):
@@ -105,13 +118,3 @@ def _counted(things):
         ", ".join(f"{count} {status}" for status, count in sorted(notebooks.items())) or "0",
         sum(thing.kind in JOBS for thing in things),
     ]
-
-
-def _per_hour(one):
-    return replace(one, seconds=3600).usd
-
-
-def _sum(amounts):
-    amounts = [*amounts]
-    known = [usd for usd in amounts if usd is not None]
-    return ("at least " if len(known) < len(amounts) else "") + f"{sum(known):.4f}"

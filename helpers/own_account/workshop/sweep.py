@@ -9,14 +9,13 @@ from itertools import chain
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ... import alerts, belongings, cleanup, costs, session
-from ...belongings import ENDPOINT, JOBS, NOTEBOOK
+from ...belongings import ENDPOINT, JOBS, NOTEBOOK, RESTING
 from .. import clean
 from ..regions import asked
 from .room import each
 from .roster import read
 
 ALONE = "leave alone"  # what a plan says of what it does not touch
-RESTING = ("Stopped", "Failed")  # the statuses of a notebook instance that has no machine
 
 
 def sweep(roster, account, regions, really=False, workplace=False):
@@ -28,13 +27,7 @@ def sweep(roster, account, regions, really=False, workplace=False):
         if problem:
             print(f"{region} could not be asked: {problem}")
         left += [f"{region}: {problem}"] if problem else [f"{region}, {line}" for line in found]
-    if not left:
-        print("Nothing of the roster's learners is left.")
-    elif really:
-        print("\n".join(["Left:", *left]))
-    else:
-        print("This is the plan, and nothing was stopped or deleted. With --yes it is.")
-    return not left
+    return clean.concluded(left, really, "Nothing of the roster's learners is left.", "stopped or deleted")
 
 
 def _swept(courses, really, workplace):
