@@ -40,12 +40,30 @@ def main(arguments=None):
 def up(options):
     """Start the local account and print its URL."""
     folder = _folder(options)
+    if options.room:
+        return _room(options, folder)
+    if options.interface or options.chapter:
+        raise Refused("--interface and --chapter are about a room: name its learners with --room ROSTER.")
     url = serving.up(folder, options.port, options.region, options.idle * 60, options.enforce_iam)["Url"]
     if options.enforce_quotas is not None:
         from .local_account.client import ask
 
         ask(serving.variables(folder), "/quotas", method="POST", enforce=options.enforce_quotas)
     print(url)
+
+
+def _room(options, folder):
+    """Open a room, until Ctrl-C."""
+    from .room import room
+
+    if options.enforce_quotas is not None:
+        raise Refused(
+            "A room has no --enforce-quotas: quotas are of an account, and the first learners would use them up."
+        )
+    if options.enforce_iam is False:
+        raise Refused("In a room IAM is always enforced: it is what keeps learners apart. Leave out --no-enforce-iam.")
+    chapters = [name[:2] for name in options.chapter]
+    return room.hold(folder, options.room, options.interface, chapters, options.region, options.port, options.idle * 60)
 
 
 def down(options):
@@ -295,6 +313,21 @@ def _parser():
                 "--enforce-iam", action=argparse.BooleanOptionalAction,
                 help="hold every call against IAM's policies (default: as the account was told before; at first not)",
             )  # fmt: skip
+            command.add_argument(
+                "--room", metavar="ROSTER",
+                help="give each learner of this CSV file keys, notebooks and a JupyterLab of their own, until Ctrl-C",
+            )  # fmt: skip
+            command.add_argument(
+                "--interface", metavar="NAME",
+                help="let the JupyterLabs of a room be reached by this network interface, eth0 say, with TLS",
+            )  # fmt: skip
+            command.add_argument(
+                "--chapter",
+                nargs="+",
+                default=(),
+                metavar="CHAPTER",
+                help="what learners of a room may do (default: all)",
+            )
             command.add_argument(
                 "--enforce-quotas", action=argparse.BooleanOptionalAction,
                 help="refuse what exceeds AWS's default quotas (default: as the account was told before; at first not)",

@@ -31,14 +31,13 @@ def lab(account, port=None, browser=True):
     place = serving.up(account)
     token = secrets.token_hex(24)
     url = f"http://127.0.0.1:{port}/lab/tree/{FIRST}?token={token}"
-    for ending in (signal.SIGTERM, signal.SIGINT):  # `kill` stops everything as Ctrl-C does, also in the background
-        signal.signal(ending, _interrupt)
+    end_at_signals()
     jupyter = None
     try:
         with serving.room(account):
             with open(Path(account, "lab.log"), "wb") as log:
                 jupyter = subprocess.Popen(
-                    _command(port), cwd=ROOT, env=_environment(token, account), stdin=subprocess.DEVNULL,
+                    command(port), cwd=ROOT, env=environment(token, account), stdin=subprocess.DEVNULL,
                     stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
             _wait(jupyter, port, token, log.name)
@@ -78,16 +77,24 @@ def _free(port):
     raise serving.NotServed(f"The ports from {PORT} to {PORT + 99} are all taken. Choose one: make lab PORT=…")
 
 
-def _command(port):
+def end_at_signals():
+    """Let `kill` stop everything as Ctrl-C does, also in the background."""
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, _interrupt)
+
+
+def command(port, root=ROOT, address="127.0.0.1", certificate=None):
+    """Return the command that serves JupyterLab; `certificate` are the paths of one and of its key, for TLS."""
+    tls = [f"--ServerApp.{name}file={path}" for name, path in zip(("cert", "key"), certificate or (), strict=False)]
     return [
-        sys.executable, "-c", START, "--no-browser", "--ip=127.0.0.1", f"--port={port}",
-        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={ROOT}",
+        sys.executable, "-c", START, "--no-browser", f"--ip={address}", f"--port={port}", *tls,
+        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}",
         f"--MultiKernelManager.kernel_manager_class={KERNEL}",
         *(["--allow-root"] if os.geteuid() == 0 else []),
     ]  # fmt: skip
 
 
-def _environment(token, account):
+def environment(token, account):
     """Return JupyterLab's environment: the course's programs come first, the token is where `ps` does not show it."""
     return os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
@@ -104,9 +111,14 @@ def _wait(jupyter, port, token, log):
             return opener.open(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=5).close()
         except (URLError, OSError):
             time.sleep(0.1)
+    raise serving.NotServed(f"JupyterLab did not start. {last_words(log)}")
+
+
+def last_words(log):
+    """Return the end of a log, or raise what a full disk is told by."""
     serving.fill(Path(log).parent)
     last = "\n".join(Path(log).read_text(errors="replace").splitlines()[-8:])
-    raise serving.NotServed(f"JupyterLab did not start. The end of {log}:\n{last}")
+    return f"The end of {log}:\n{last}"
 
 
 def _end(jupyter, patience=10):

@@ -15,7 +15,7 @@ def listed(settings):
 
 
 def test_a_kernel_that_is_just_being_made_can_be_listed():
-    option = next(each for each in lab._command(8888) if "kernel_manager_class" in each)
+    option = next(each for each in lab.command(8888) if "kernel_manager_class" in each)
     where, _, name = option.removeprefix("--MultiKernelManager.").partition("=")
     (kernel,) = listed({"AsyncMappingKernelManager": {where: name}})
     assert kernel["id"] == "new" and kernel["last_activity"]

@@ -17,6 +17,7 @@ from .account import REGION, ROLE_ARN
 from .connection import environment, forgotten
 
 FOLDER = "COURSE_ACCOUNT_FOLDER"  # the variable that names another account for notebooks than the one of this clone
+IDENTITY = "COURSE_IDENTITY"  # the variable that names the file with a learner's own keys of that account, in a room
 IDLE = 12 * 3600  # seconds without a request after which a server leaves by itself
 READY = 20  # seconds that a server may take to answer before we say that it does not
 DEFAULTS = Path(__file__).parent.parent / "sdk_defaults.yaml"
@@ -139,8 +140,17 @@ def variables(folder, region=None):
     place = find(folder)
     if place is None:
         raise NotServed(f"The account in {folder} is not served. `course up` starts it.")
-    keys = json.loads(Path(folder, "identity.json").read_text())
-    return environment(place["Url"], keys, region or place["Region"], ROLE_ARN, DEFAULTS)
+    keys = identity(folder)
+    return environment(place["Url"], keys, region or place["Region"], keys.get("RoleArn", ROLE_ARN), DEFAULTS)
+
+
+def identity(folder):
+    """Return the keys by which this program is a client of an account: the owner's, or in a room a learner's own."""
+    if named := os.environ.get(IDENTITY):
+        keys = json.loads(Path(named).read_text())
+        if keys["Folder"] == str(Path(folder).resolve()):
+            return keys
+    return json.loads(Path(folder, "identity.json").read_text())
 
 
 def _started(folder, port, region, idle, enforce):

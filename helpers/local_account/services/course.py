@@ -14,6 +14,7 @@ from .sagemaker import refused
 
 LONGEST = 30  # seconds that a question for news is held
 FARTHEST = timedelta(days=400)  # that the clock moves at once
+ROOM = ("Setting", "", "room")  # the record that says where a room reaches this computer
 
 
 async def serve(request, account, caller):
@@ -66,6 +67,38 @@ async def interrupt(request, account):
 
 def _dated(letter):
     return letter | {"Time": letter["Time"].isoformat()}
+
+
+async def room(request, account):
+    """Note where the computers of a room reach this one, and by which certificate: the owner's to say."""
+    refuse_learner(request, account, "say where the room is")
+    account.records.put(*ROOM, await _content(request, "Address", "Certificate", "Key"))
+    return {}
+
+
+async def learners(request, account):
+    """Let a learner in, or change what the learner may do; return the learner's keys, which do not expire.
+
+    Two roles are made, as AWS has them: the learner's, under `Policy`, and the one of jobs, under `JobsPolicy`.
+    """
+    refuse_learner(request, account, "let learners in")
+    asked = await _content(request, "Name", "Policy", "JobsPolicy")
+    return account.iam.let_in(asked["Name"], asked["Policy"], asked["JobsPolicy"])
+
+
+def refuse_learner(request, account, what):
+    """Raise unless it is the account's owner who asks; what a learner of a room would do to all is not theirs."""
+    who = request.scope["course.call"].who
+    if who != account.caller_arn:
+        raise AwsError(f"{who} may not {what}: the account is that of a whole room.", "AccessDeniedException")
+
+
+async def _content(request, *members):
+    try:
+        content = json.loads(await request.body())
+        return {member: content[member] for member in members}
+    except (ValueError, KeyError, TypeError):
+        raise ValidationException(f"The content must be JSON with {', '.join(members)}.") from None
 
 
 async def clock(request, account):
@@ -147,4 +180,6 @@ QUESTIONS = {
     "/interrupt": interrupt,
     "/usage": usage,
     "/quotas": limits,
+    "/room": room,
+    "/learners": learners,
 }

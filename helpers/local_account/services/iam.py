@@ -1,5 +1,6 @@
 """IAM: roles, what they may do, and who may assume them."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -87,6 +88,24 @@ class Iam(ManagedPolicies, Simulation):
         }
         return keys
 
+    def let_in(self, learner, policy, policy_of_jobs):
+        """Make the roles of a learner of a room, or change their policies; return keys of the first that stay good.
+
+        The keys come with the ARN of the second, under which the learner's jobs run (`RoleArn`).
+        """
+        name, jobs = f"course-{learner}", f"course-{learner}-jobs"
+        for role, document in ((name, policy), (jobs, policy_of_jobs)):
+            if self.records.get("IamRole", "", role) is None:
+                self.create_role(role, (EXECUTION_ROLE / "trust.json").read_text())
+            self.put_role_policy(role, "course", json.dumps(document))
+        arn = f"arn:aws:sts::{self.account.id}:assumed-role/{name}/{learner}"
+        keys = next((each for each in self.records.all("LearnerKeys") if each["Arn"] == arn), None)
+        if keys is None:
+            keys = new_keys() | {"Arn": arn, "Since": self.account.clock.now()}
+            self.records.put("LearnerKeys", "", keys["AccessKeyId"], keys)
+        wanted = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+        return {member: keys[member] for member in wanted} | {"RoleArn": self._role(jobs)["Arn"]}
+
     def forget_keys(self, access_key):
         """Let the keys of a machine be worth nothing any more."""
         self.of_machines.pop(access_key, None)
@@ -108,8 +127,9 @@ class Iam(ManagedPolicies, Simulation):
         return policy.decide(request, (), None, read_trust(role["AssumeRolePolicyDocument"])).effect == policy.ALLOWED
 
     def key(self, access_key):
-        """Return the temporary keys of this access key, which AssumeRole gave out or a machine has, or None."""
-        return self.of_machines.get(access_key) or self.records.get("SessionKeys", "", access_key)
+        """Return the keys of this access key, which AssumeRole gave out, a machine has or a learner, or None."""
+        given = (self.records.get(kind, "", access_key) for kind in ("SessionKeys", "LearnerKeys"))
+        return self.of_machines.get(access_key) or next(filter(None, given), None)
 
     def role_of(self, arn):
         """Return the role that has this ARN, or None."""
