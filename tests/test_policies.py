@@ -36,6 +36,30 @@ def test_a_policy_names_its_actions_one_by_one(who, number):
 
 
 @pytest.mark.parametrize("who", policies.WHO)
+@pytest.mark.parametrize("number", [None, *NUMBERS])
+def test_what_is_allowed_on_things_of_others_is_what_the_table_says(who, number):
+    """A statement allows all its actions on all its resources: none may stand beside one that is wider."""
+    chapters = [number] if number else []
+    filled = policies.places(ACCOUNT, "us-east-1", "kim", policies.ROLE)
+    wanted = {
+        (row["action"], row["resource"].format(**filled))
+        for row in policies.permissions(who, chapters)
+        if "{learner}" not in row["resource"]
+    }
+    document = policies.document(who, chapters, ACCOUNT, learner="kim")
+    given = {
+        (action, resource)
+        for statement in document["Statement"]
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+        if not re.search(r"[:/]kim(-|/|\Z)", resource)
+    }
+    reading = re.compile(r"\w+:(Describe|Filter|Get|List|View)|logs:|ecr:|iam:SimulatePrincipalPolicy")
+    assert {pair for pair in given - wanted if not reading.match(pair[0])} == set()
+    assert ("sagemaker:DeleteModel", f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:*") not in given
+
+
+@pytest.mark.parametrize("who", policies.WHO)
 def test_the_policy_of_all_chapters_is_short_enough_for_iam(who):
     made = policies.document(who, [], ACCOUNT)
     if who == "learner":

@@ -1,7 +1,7 @@
 """What the chapters must be allowed to do on AWS, as IAM policies that allow nothing else.
 
     >>> document("jobs", ["06"], "123456789012")["Statement"][0]["Sid"]
-    'Ecr'
+    'EcrOfAll'
 
 There are two, as there are two who act: the learner, who runs the notebooks, and SageMaker, which runs jobs and
 endpoints under the execution role. Both are made of permissions.csv, a row for each action of each chapter: recorded
@@ -17,6 +17,8 @@ from ..local_account.errors import Refused
 
 TABLE = Path(__file__).with_name("permissions.csv")
 WHO = ("learner", "jobs")
+OWN = "{learner}"  # stands in the resources that are the learner's alone
+APART = ("PassRole", "WithoutResource")  # statements of one kind of resource by themselves
 ALL = "all"  # stands in the column `chapter` of what every chapter needs in which the one or the other acts
 ROLE = "SageMakerCourseJobs"
 
@@ -90,7 +92,16 @@ def table():
 
 
 def _statement_of(row):
-    """Return the name of the statement that a permission belongs to."""
+    """Return the name of the statement that a permission belongs to.
+
+    All actions of a statement are allowed on all its resources. So what is allowed on more than the learner's own
+    things, to list their tags say, stands apart from what is allowed on these.
+    """
+    name = _service(row)
+    return name if OWN in row["resource"] or name in APART else f"{name}OfAll"
+
+
+def _service(row):
     service = row["action"].partition(":")[0].replace("-", " ").title().replace(" ", "")
     if row["action"] == "iam:PassRole":
         return "PassRole"
