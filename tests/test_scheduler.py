@@ -64,6 +64,16 @@ def test_an_endpoint_goes_at_its_time_and_not_before(account):
     assert ask(account.environment, "/mail")["Undelivered"] == []
 
 
+def test_what_is_no_text_is_refused_when_it_is_asked_for(account):
+    scheduler, arn = account.client("scheduler"), role(account)
+    wanted = {"FlexibleTimeWindow": OFF, "Target": target(arn), "ScheduleExpression": at(account, hours=4)}
+    with pytest.raises(ClientError, match=r"\(SerializationException\).*can not be .* a String at 'description'"):
+        scheduler.create_schedule(Name="me-half", Description="half a pair \ud800", **wanted)
+    scheduler.create_schedule(Name="me-whole", Description="\U0001f552 at six", **wanted)
+    assert scheduler.get_schedule(Name="me-whole")["Description"] == "\U0001f552 at six"
+    assert [one["Name"] for one in scheduler.list_schedules()["Schedules"]] == ["me-whole"]
+
+
 def test_what_is_asked_for_is_shown_again_changed_and_forgotten(account):
     scheduler, arn = account.client("scheduler"), role(account)
     wanted = {"Name": "me-end", "FlexibleTimeWindow": OFF, "Target": target(arn)}

@@ -13,6 +13,9 @@ import regex
 from .errors import AwsError, ValidationException
 
 
+LONE = re.compile("[\ud800-\udfff]")  # half of a surrogate pair, which JSON can name and no text can hold
+
+
 class SerializationException(AwsError):
     """A member has another type than its shape."""
 
@@ -72,6 +75,8 @@ def _structure(value, shape, path, errors):
 
 
 def _string(value, shape, path, errors):
+    if LONE.search(value):
+        raise SerializationException(f"STRING_VALUE can not be converted to a String at '{path}'")
     _length(value, shape, path, errors)
     pattern = shape.metadata.get("pattern")
     if pattern and not _compiled(pattern).fullmatch(value):
