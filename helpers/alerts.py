@@ -66,7 +66,7 @@ def _whose(course):
 
 def _budgets(course):
     budgets = client("budgets")
-    for page in _pages(budgets, "describe_budgets", AccountId=course.account_id):
+    for page in _pages(course, budgets, "describe_budgets", AccountId=course.account_id):
         for budget in page.get("Budgets", []):
             arn = f"arn:aws:budgets::{course.account_id}:budget/{budget['BudgetName']}"
             tags = _tags(course, budget["BudgetName"], budgets.list_tags_for_resource, ResourceARN=arn)
@@ -76,7 +76,7 @@ def _budgets(course):
 def _topics(course):
     for region in sorted({course.region, BILLING}):
         sns = client("sns", region)
-        for page in _pages(sns, "list_topics"):
+        for page in _pages(course, sns, "list_topics"):
             for arn in (topic["TopicArn"] for topic in page["Topics"]):
                 name = arn.rpartition(":")[2]
                 yield "topic", name, region, arn, _tags(course, name, sns.list_tags_for_resource, ResourceArn=arn)
@@ -85,22 +85,23 @@ def _topics(course):
 def _alarms(course):
     for region in sorted({course.region, BILLING}):
         cloudwatch = client("cloudwatch", region)
-        for page in _pages(cloudwatch, "describe_alarms"):
+        for page in _pages(course, cloudwatch, "describe_alarms"):
             for alarm in page["MetricAlarms"]:
                 name, arn = alarm["AlarmName"], alarm["AlarmArn"]
                 tags = _tags(course, name, cloudwatch.list_tags_for_resource, ResourceARN=arn)
                 yield "alarm", name, region, arn, tags
 
 
-def _pages(service, operation, **of):
+def _pages(course, service, operation, **of):
     """Return all pages of a list."""
-    return once((operation, service.meta.region_name), lambda: list(service.get_paginator(operation).paginate(**of)))
+    key = operation, service.meta.region_name
+    return once(course, key, lambda: list(service.get_paginator(operation).paginate(**of)))
 
 
 def _tags(course, name, operation, **arn):
     """Return the tags of a budget, a topic or an alarm, or those of somebody else's thing that we may not look at."""
     try:
-        answer = once((*arn.values(),), lambda: operation(**arn))
+        answer = once(course, (*arn.values(),), lambda: operation(**arn))
     except ClientError as error:
         if is_hidden(error, course, name):
             return [{"Key": "learner", "Value": ""}]

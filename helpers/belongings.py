@@ -1,8 +1,7 @@
 """What in an account is the learner's: found by listing and by tag, never by what a notebook's variables remember."""
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -77,7 +76,6 @@ PATIENT = Config(  # asks more slowly when AWS says that we ask too often, and g
 
 _clients: WeakKeyDictionary = WeakKeyDictionary()
 _making = Lock()  # a session makes one client at a time
-_answers: dict | None = None  # what the account has answered meanwhile, in `asked_once`
 
 
 def client(service, region=None):
@@ -97,29 +95,27 @@ def sagemaker():
     return client("sagemaker")
 
 
-@contextmanager
-def asked_once():
-    """Ask the account for each list and for each thing's tags once only meanwhile, for however many learners."""
-    global _answers
-    _answers = {}
-    try:
-        yield
-    finally:
-        _answers = None
+def together(courses):
+    """Return several learners' courses so that for all of them each list and each thing's tags are asked for once."""
+    answers: dict = {}
+    return [replace(course, answers=answers) for course in courses]
 
 
-def once(key, question):
-    """Return the answer of `question()`, or in `asked_once` that of before to the same key, be it a denial."""
-    if _answers is None:
+def once(course, key, question):
+    """Return the answer of `question()`, or that of before to the same key for those who are asked about `together`.
+
+    A denial is an answer, too.
+    """
+    if course.answers is None:
         return question()
-    if key not in _answers:
+    if key not in course.answers:
         try:
-            _answers[key] = question(), None
+            course.answers[key] = question(), None
         except ClientError as denied:
             if denied.response["Error"]["Code"] not in (*NOT_ALLOWED, *GONE):
                 raise
-            _answers[key] = None, denied
-    answer, refusal = _answers[key]
+            course.answers[key] = None, denied
+    answer, refusal = course.answers[key]
     if refusal:
         raise refusal
     return answer
@@ -157,7 +153,7 @@ def of(course, kind, **filters):
     A thing is the learner's if its tags say so. One whose name begins as the learner's names do, but that has no such
     tags, may be anybody's: it is returned with tagged=False, to be told of and not to be touched.
     """
-    entries = listed(kind, SortBy="CreationTime", SortOrder="Ascending", **filters)
+    entries = _entries(course, kind, SortBy="CreationTime", SortOrder="Ascending", **filters)
     tags = _tags_of(course, [entry[kind.arn] for entry in entries])
     found = []
     for entry, tagged in zip(entries, tags, strict=True):
@@ -170,20 +166,27 @@ def of(course, kind, **filters):
 
 def listed(kind, **filters):
     """Return all entries of the account's list of a kind."""
-    part = "" if _answers is None else filters.pop("NameContains", "")  # so that learners share a list
-
-    def ask():
-        pages = sagemaker().get_paginator(kind.operation).paginate(PaginationConfig=PAGES, **filters)
-        return [entry for page in pages for entry in page[kind.entries]]
-
-    entries = once((kind, *sorted(filters.items())), ask)
-    return [entry for entry in entries if part in entry[kind.name]]
+    pages = sagemaker().get_paginator(kind.operation).paginate(PaginationConfig=PAGES, **filters)
+    return [entry for page in pages for entry in page[kind.entries]]
 
 
-def jobs(course, since=None, kind=TRAINING, **filters):
-    """Return the descriptions of the learner's training jobs, or of those of another kind, oldest first."""
+def _entries(course, kind, NameContains="", **filters):
+    """Return entries of a list; learners who are asked about together share one, whatever names they ask for."""
+    if course.answers is None:
+        return listed(kind, **filters, **({"NameContains": NameContains} if NameContains else {}))
+    entries = once(course, (kind, *sorted(filters.items())), lambda: listed(kind, **filters))
+    return [entry for entry in entries if NameContains in entry[kind.name]]
+
+
+def jobs(course, since=None, kind=TRAINING, named=True, **filters):
+    """Return the descriptions of the learner's training jobs, or of those of another kind, oldest first.
+
+    With named=False those are among them that have the learner's tags and another name, such as the SDK gives. All
+    jobs on the list are asked for their tags then, since no list of AWS's has tags or can be asked by tag.
+    """
     describe = getattr(sagemaker(), f"describe_{kind.title.replace(' ', '_')}")
-    filters |= {"NameContains": f"{course.learner}-", **({"CreationTimeAfter": since} if since else {})}
+    filters |= {"CreationTimeAfter": since} if since else {}
+    filters |= {"NameContains": f"{course.learner}-"} if named else {}
     ours = [thing.name for thing in of(course, kind, **filters) if thing.tagged]
     return [describe(**{kind.name: name}) for name in ours]
 
@@ -207,17 +210,19 @@ def _folders(course):
     The SDK calls such a folder as the job or the model; a training job's Describe names it as the place of its output.
     Another folder may begin with the learner's name too, and be anybody's.
     """
-    names = {thing.name for kind in (MODEL, PROCESSING, TRANSFORM) for thing in of(course, kind) if thing.tagged}
+    begin = f"{course.learner}-"
+    things = [thing for kind in (MODEL, PROCESSING, TRANSFORM) for thing in of(course, kind, NameContains=begin)]
+    names = {thing.name for thing in things if thing.tagged}
     for job in jobs(course):
         place = urlsplit(job["OutputDataConfig"]["S3OutputPath"])  # "s3://bucket/me-flights"
         if place.netloc == course.bucket:
             names.add(place.path.strip("/").split("/")[0])
-    return [f"{name}/" for name in sorted(names) if name.startswith(f"{course.learner}-")]
+    return [f"{name}/" for name in sorted(names) if name.startswith(begin)]
 
 
 def _tags_of(course, arns):
     """Return the tags of things, in the order of their ARNs."""
-    if _answers is not None and all(arn in _answers for arn in arns):
+    if course.answers is not None and all(arn in course.answers for arn in arns):
         return [_tags(course, arn) for arn in arns]
     with ThreadPoolExecutor(AT_ONCE) as several:
         return list(several.map(lambda arn: _tags(course, arn), arns))
@@ -229,7 +234,7 @@ def _tags(course, arn):
         return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
     try:
-        return once(arn, ask)
+        return once(course, arn, ask)
     except ClientError as error:
         if error.response["Error"]["Code"] in GONE or is_hidden(error, course, arn.rpartition("/")[2]):
             return {"learner": ""}

@@ -139,7 +139,8 @@ def hourly(endpoint):
 
 
 def _jobs(course, **filters):
-    """Return the usage of the learner's jobs."""
+    """Return the usage of the learner's jobs, whatever their names."""
+    filters |= {"named": False}
     return [*_processing(course, **filters), *_training(course, **filters), *_transform(course, **filters)]
 
 

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -61,6 +61,7 @@ class Course:
     account_id: str  # twelve digits; twelve zeros are the local account
     began: datetime  # when the first cell ran first, by the account's clock
     clock: timedelta  # how far the account's clock is ahead of this computer's
+    answers: dict | None = field(default=None, compare=False, repr=False)  # shared by `belongings.together`
 
     @property
     def bucket(self):

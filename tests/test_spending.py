@@ -2,11 +2,13 @@
 
 import contextlib
 import re
+from dataclasses import replace
 
 import boto3
 import pytest
 from botocore.exceptions import WaiterError
 
+import failures
 import least_privilege
 import others
 import things
@@ -58,6 +60,23 @@ def test_a_later_start_leaves_out_what_had_ended_before_and_nothing_that_stands(
     said = capsys.readouterr().out
     assert f"Nothing has ended that began since {tomorrow}." in said
     assert "endpoint me-stands" in said and "training job me-runs" in said
+
+
+def test_a_job_is_billed_by_its_tags_whatever_its_name(account, monkeypatch, tmp_path, capsys):
+    """The SDK names jobs by the image or the program if it is told no name."""
+    monkeypatch.setenv(session.FOLDER, str(account.folder))
+    course, roster = session.begin("local", "me", "us-east-1"), tmp_path / "roster.csv"
+    things.finished_job(course, "sagemaker-xgboost-2026-11-01", "sleep 1.2")
+    things.finished_job(replace(course, learner="you"), "me-theirs", "true")
+    session.end()
+    with failures.throttled(3):
+        assert command.main(["bill", "--learner", "me"]) == 0
+    seconds, usd = amounts(capsys.readouterr().out, "1 × training job")
+    assert seconds >= 2 and usd == pytest.approx(seconds * TRAINING / 3600, abs=0.0001)
+    roster.write_text("learner\nme\nm\n")
+    assert command.main(["workshop", "bill", str(roster)]) == 0
+    said = capsys.readouterr().out
+    assert amounts(said, "me ") == [usd, usd] and amounts(said, "m ") == [0.0, 0.0]
 
 
 @pytest.mark.slow

@@ -284,8 +284,8 @@ def test_lists_are_asked_once_for_all(class_of, monkeypatch):
     belongings.sagemaker().meta.events.register(
         "before-send.sagemaker", lambda event_name, **_: seen.update([event_name.rpartition(".")[2]])
     )
-    with belongings.asked_once():
-        found = {course.learner: [str(thing) for thing in belongings.standing(course)] for course in courses}
+    shared = belongings.together(courses)
+    found = {course.learner: [str(thing) for thing in belongings.standing(course)] for course in shared}
     assert seen["ListModels"] == seen["ListEndpointConfigs"] == 1 and seen["ListTags"] == 60
     assert found == {name: [f"endpoint configuration {name}-config", f"model {name}-model"] for name in found}
     assert [str(thing) for thing in belongings.standing(courses[7])] == found["l7"]  # as it is asked alone

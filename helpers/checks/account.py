@@ -51,6 +51,6 @@ def calls(course, operation):
     wanted = [{"AttributeKey": "EventName", "AttributeValue": operation}]
     pages = belongings.client("cloudtrail").get_paginator("lookup_events")
     told = pages.paginate(LookupAttributes=wanted, StartTime=course.began)
-    pages = belongings.once((operation, course.region, course.began), lambda: list(told))
+    pages = belongings.once(course, (operation, course.region, course.began), lambda: list(told))
     records = [json.loads(event["CloudTrailEvent"]) for page in pages for event in page["Events"]]
     return [record for record in records if "errorCode" not in record]

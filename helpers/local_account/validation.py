@@ -12,7 +12,6 @@ import regex
 
 from .errors import AwsError, ValidationException
 
-
 LONE = re.compile("[\ud800-\udfff]")  # half of a surrogate pair, which JSON can name and no text can hold
 
 

@@ -49,7 +49,8 @@ def delete(found):
 
 def _named(course, kind):
     """Return the names of the learner's things of a kind, those that are gone among them where the guard knows them."""
-    names = {thing.name for thing in belongings.of(course, kind) if thing.tagged}
+    things = belongings.of(course, kind, NameContains=f"{course.learner}-")
+    names = {thing.name for thing in things if thing.tagged}
     if course.account == "aws":
         with opened() as allowance:
             here = course.account_id, course.region, kind.title

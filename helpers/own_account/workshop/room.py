@@ -61,9 +61,9 @@ def live(course):
 
 
 def _region(courses, chapters, checks):
-    with belongings.asked_once():
-        lives = each(courses, live)
-        marks = each(courses, lambda course: progress.of(course, chapters)) if checks else [({}, [])] * len(courses)
+    courses = belongings.together(courses)
+    lives = each(courses, live)
+    marks = each(courses, lambda course: progress.of(course, chapters)) if checks else [({}, [])] * len(courses)
     columns = list(marks[0][0])
     rows = [
         [course.learner, *_counted(things), *_usd(used),
@@ -90,8 +90,7 @@ def _region(courses, chapters, checks):
 
 
 def _billed(courses, since):
-    with belongings.asked_once():
-        found = each(courses, lambda course: spending.usage(course, since)[:2])
+    found = each(belongings.together(courses), lambda course: spending.usage(course, since)[:2])
     rows = [
         [course.learner, costs.together(one.usd for one in now), costs.together(one.usd for one in ended),
          costs.together(one.usd for one in now + ended)]

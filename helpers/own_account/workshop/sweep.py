@@ -33,15 +33,14 @@ def sweep(roster, account, regions, really=False, workplace=False):
 def _swept(courses, really, workplace):
     """Show a region's plan, carry it out if it is to be, and return what is left, each line behind its learner."""
     print(f"{len(courses)} learners in {courses[0].region}:")
-    with belongings.asked_once():
-        plans = each(courses, lambda course: _asked(lambda: _planned(course, workplace)))
-        for course, (lines, problem) in zip(courses, plans, strict=True):
-            if lines or problem:
-                print("\n".join([course.learner, *(f"  {line}" for line in [*(lines or []), problem] if line)]))
-        if really:
-            _end([course for course, plan in zip(courses, plans, strict=True) if _has_more(*plan)], workplace)
-    with belongings.asked_once():
-        lists = each(courses, lambda course: _asked(lambda: _left(course, workplace)))
+    asked_before = belongings.together(courses)
+    plans = each(asked_before, lambda course: _asked(lambda: _planned(course, workplace)))
+    for course, (lines, problem) in zip(courses, plans, strict=True):
+        if lines or problem:
+            print("\n".join([course.learner, *(f"  {line}" for line in [*(lines or []), problem] if line)]))
+    if really:
+        _end([course for course, plan in zip(asked_before, plans, strict=True) if _has_more(*plan)], workplace)
+    lists = each(belongings.together(courses), lambda course: _asked(lambda: _left(course, workplace)))
     return [
         f"{course.learner}: {line}"
         for course, (lines, problem) in zip(courses, lists, strict=True)
