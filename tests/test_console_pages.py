@@ -23,9 +23,9 @@ HOME = "/console/us-east-1"
 class Browser:
     """What a browser is to the account: it keeps a cookie, and sends the headers that browsers send."""
 
-    def __init__(self, served):
+    def __init__(self, served, environment=None):
         self.host = urlsplit(served.url).netloc
-        self.link = urlsplit(ask(served.environment, "/console-link")["Url"])
+        self.link = urlsplit(ask(environment or served.environment, "/console-link")["Url"])
         self.cookie = self.send("GET", f"{self.link.path}?{self.link.query}").getheader("set-cookie").split(";")[0]
 
     def send(self, method, path, body=None, **headers):

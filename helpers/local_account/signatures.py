@@ -175,11 +175,25 @@ class Verifier2(HmacV1QueryAuth):
         return self._expires
 
 
+def holds(account, access_key):
+    """Tell whether an access key is good for anything now."""
+    keys = _keys(account, access_key)
+    return keys is not None and not _is_over(account, keys)
+
+
+def _keys(account, access_key):
+    return account.keys if access_key == account.keys["AccessKeyId"] else account.iam.key(access_key)
+
+
+def _is_over(account, keys):
+    return bool(keys.get("Expiration")) and keys["Expiration"] < account.clock.now()
+
+
 def _credentials(account, access_key, token):
-    keys = account.keys if access_key == account.keys["AccessKeyId"] else account.iam.key(access_key)
+    keys = _keys(account, access_key)
     if keys is None or not hmac.compare_digest((token or "").encode(), keys["SessionToken"].encode()):
         raise BadSignature("The security token included in the request is invalid.", "InvalidClientTokenId")
-    if keys.get("Expiration") and keys["Expiration"] < account.clock.now():
+    if _is_over(account, keys):
         raise BadSignature("The security token included in the request is expired", "ExpiredToken")
     return Credentials(access_key, keys["SecretAccessKey"], token), keys.get("Arn", account.caller_arn)
 

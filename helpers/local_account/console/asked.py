@@ -1,7 +1,7 @@
 """A browser's question: which page it asks for, of which region, and how to reach others from there."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode, urlsplit
 
 from .. import shapes
@@ -9,7 +9,6 @@ from ..calls import Call
 from ..errors import AwsError
 from ..kinds import kind_of_arn
 from ..services import authorization, sagemaker
-from ..signatures import Caller
 from ..validation import check
 from .sessions import PREFIX
 from .view import Code, Link, Status
@@ -36,22 +35,38 @@ class Asked:
     """A page that was asked for."""
 
     account: object
+    caller: object  # signatures.Caller: whose link let the browser in
     region: str
     path: str  # "jobs/trial-1"
     name: str = ""  # "trial-1"
     query: dict = field(default_factory=dict)
     form: dict = field(default_factory=dict)
-    request: object = None  # the browser's, where it may act
+    request: object = None  # the browser's
 
     def perform(self, operation, **request):
         """Ask SageMaker, as a program would."""
         checked = check(request, shapes.operation(operation).input_shape)
         return sagemaker.perform(self.account, self.region, operation, checked)
 
+    @property
+    def is_owner(self):
+        """Whether the account's own role looks, rather than one that it has made."""
+        return self.caller.arn == self.account.caller_arn
+
+    @property
+    def who(self):
+        """The role and the session of whoever looks: "course-kim/kim"."""
+        return self.caller.arn.partition(":assumed-role/")[2]
+
+    def read(self, service, operation, **parameters):
+        """Raise if the page's content is denied to whoever looks: the account's owner sees all, others by policy."""
+        if not self.is_owner:
+            self._call(service, operation)
+            authorization.check(self.request, service, operation, parameters)
+
     def act(self, operation, **parameters):
-        """Do something in the learner's name: held against their policies and recorded, as a program's call."""
-        caller = Caller(self.account.keys["AccessKeyId"], self.region, "sagemaker", self.account.caller_arn)
-        self.request.scope["course.call"] = call = Call(self.account, caller, operation=operation, from_console=True)
+        """Do something in the name of whoever looks: held against their policies and recorded, as a program's call."""
+        call = self._call("sagemaker", operation)
         try:
             checked = check(parameters, shapes.operation(operation).input_shape)
             authorization.check(self.request, "sagemaker", operation, checked)
@@ -61,6 +76,11 @@ class Asked:
             raise
         self.account.calls.answered(call, self.request, sagemaker.json_response(answer))
         return answer
+
+    def _call(self, service, operation):
+        caller = replace(self.caller, region=self.region, service=service)
+        self.request.scope["course.call"] = call = Call(self.account, caller, operation=operation, from_console=True)
+        return call
 
     def href(self, path, **query):
         """Return the address of a page in this region."""

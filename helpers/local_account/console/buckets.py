@@ -52,6 +52,7 @@ def objects(asked):
 def object(asked):
     """Show what is known of an object, and its beginning if it is a text or a table."""
     bucket, key = asked.query.get("bucket", ""), asked.query.get("key", "")
+    asked.read("s3", "GetObject", Bucket=bucket, Key=key)
     about, file = asked.account.objects.fetch(bucket, key)
     with file:
         beginning = file.read(LOOK + 1)
@@ -67,6 +68,7 @@ def object(asked):
 def download(asked):
     """Return an object's file and the headers by which the browser saves it, and never shows it as a page."""
     bucket, key = asked.query.get("bucket", ""), asked.query.get("key", "")
+    asked.read("s3", "GetObject", Bucket=bucket, Key=key)
     about, file = asked.account.objects.fetch(bucket, key)
     name = quote(key.rpartition("/")[2] or "object", safe="")
     return file, {

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from ..errors import AwsError
 from ..services.logs import Operations, ResourceNotFoundException
 from .view import Lines, Link, Page, Table
 
@@ -31,6 +32,7 @@ def group(asked):
 def stream(asked):
     """Show the last lines of a stream, or those before a place that an earlier page ended at."""
     group, name = asked.query.get("group", ""), asked.query.get("stream", "")
+    refuse_reading(asked, group, name)
     token = {"nextToken": asked.query["next"]} if "next" in asked.query else {}
     answer = operations(asked).get_log_events(name, group, limit=LINES, **token)
     events = answer["events"]
@@ -41,6 +43,14 @@ def stream(asked):
     title = f"Log of {name}"
     to_group = asked.link(group, "logs/group", group=group)
     return Page(name, [Lines(title, keyed(rows), pages=tuple(pages))], "logs", above=(*above(asked), to_group))
+
+
+def refuse_reading(asked, group, name):
+    """Raise unless whoever looks may read a stream, by one of the two calls that tell what it says."""
+    try:
+        asked.read("logs", "FilterLogEvents", logGroupName=group)
+    except AwsError:
+        asked.read("logs", "GetLogEvents", logGroupName=group, logStreamName=name)
 
 
 def streams(asked, group, prefix, title):

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -15,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ..errors import AwsError
 from ..neighbours import is_stranger
+from ..signatures import holds
 from . import alerts, bill, buckets, dashboard, logs, mail, notebooks, plots, resources, roles, words
 from .asked import Asked
 from .menu import BESIDE, LABELS, MENU
@@ -63,8 +65,8 @@ async def _answer(request, account):
         return static(path.removeprefix("static/"))
     if path == "enter":
         return enter(request, account)
-    token = account.console.token_of(request)
-    if token is None:
+    session = session_of(request, account)
+    if session is None:
         return message("This page is closed", "", 403, closed=True)
     region, _, path = path.partition("/")
     if region == "go":  # the choice of a Region
@@ -75,8 +77,14 @@ async def _answer(request, account):
     if region not in regions():
         return message("There is no such page", f"{region!r} is not a Region that has SageMaker.", 404)
     if request.method == "POST":
-        return await act(request, account, region, path, token)
-    return await show(request, account, region, path, token)
+        return await act(request, account, region, path, session)
+    return await show(request, account, region, path, session)
+
+
+def session_of(request, account):
+    """Return the session that a request bears, as long as the keys that it was asked for with are good."""
+    session = account.console.session_of(request)
+    return session if session and holds(account, session.caller.access_key) else None
 
 
 def enter(request, account):
@@ -86,7 +94,7 @@ def enter(request, account):
     if not is_own(to):
         to = PREFIX
     if session is None:
-        if account.console.token_of(request):
+        if session_of(request, account):
             return moved(to)
         return message("This link has been used", "", 403, closed=True)
     # Not a redirect: a browser that came from elsewhere would follow it without the cookie that it has just been given.
@@ -95,9 +103,10 @@ def enter(request, account):
     return response
 
 
-async def show(request, account, region, path, token):
+async def show(request, account, region, path, session):
     """Answer with a page: now, or as soon as it differs from the one that the browser has."""
-    asked = Asked(account, region, path.removesuffix(".json"), query=dict(request.query_params))
+    query = dict(request.query_params)
+    asked = Asked(account, session.caller, region, path.removesuffix(".json"), query=query, request=request)
     if path == "s3/download":
         return await download(asked)
     accepts = request.headers.get("accept", "")
@@ -108,7 +117,7 @@ async def show(request, account, region, path, token):
     until = time.monotonic() + LONGEST_WAIT
     while True:
         since = account.changes.count
-        status, body, mark = await asyncio.to_thread(rendered, asked, write, token)
+        status, body, mark = await asyncio.to_thread(rendered, asked, write, session.token)
         is_over = not waits or time.monotonic() > until or account.changes.ended
         if mark != known or is_over or await request.is_disconnected():
             break
@@ -120,24 +129,25 @@ async def show(request, account, region, path, token):
     return Response(body, status, {"etag": mark}, kind)
 
 
-async def act(request, account, region, path, token):
+async def act(request, account, region, path, session):
     """Do what a form of the console asks for, and lead to the page that shows it."""
     if request.headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
         raise Forbidden("Only forms of the console are read here")
     form = dict(parse_qsl((await _body(request)).decode(errors="replace"), keep_blank_values=True))
-    if not account.console.is_form_of(token, form.pop("token", "")):
+    if not session.is_own(form.pop("token", "")):
         raise Forbidden("The form is not one that this browser was given; load the page again")
     action = ACTIONS.get(path)
     if action is None:
         return message("Not allowed", "The console reports; this page has nothing to do.", 405)
-    asked = Asked(account, region, path, query=dict(request.query_params), form=form, request=request)
+    query = dict(request.query_params)
+    asked = Asked(account, session.caller, region, path, query=query, form=form, request=request)
     try:
         done = await asyncio.to_thread(action, asked)
     except AwsError as error:
         done = failure(error)
     if isinstance(done, Page):
-        return Response(to_html(asked, done, token, still=True), done.status, media_type="text/html")
-    if done.startswith("http:"):
+        return Response(to_html(asked, done, session.token, still=True), done.status, media_type="text/html")
+    if done.startswith(("http:", "https:")):
         return message("The notebook opens", "", 200, to=done)
     return moved(done)
 
@@ -156,6 +166,8 @@ async def download(asked):
     try:
         file, headers = await asyncio.to_thread(buckets.download, asked)
     except AwsError as error:
+        if is_denial(error):
+            return message("Not allowed", error.message, 403)
         return message("There is no such object", error.message, 404)
 
     def pieces():
@@ -182,18 +194,23 @@ def found(asked):
         return ROUTES[asked.path](asked)
     above, _, name = asked.path.partition("/")
     if name and f"{above}/*" in ROUTES:
-        return ROUTES[f"{above}/*"](Asked(asked.account, asked.region, asked.path, name, asked.query))
+        return ROUTES[f"{above}/*"](replace(asked, name=name))
     return Page("There is no such page", [Note("The menu leads to all pages.")], status=404)
 
 
 def failure(error):
     """Return the page for an error of AWS's."""
-    missing = any(
+    missing = not is_denial(error) and any(
         word in error.code + error.message for word in ("NoSuch", "NotFound", "not find", "not found", "exist")
     )
     return Page(
         "Not found" if missing else "Not done", [Note(error.message, urgent=True)], status=404 if missing else 400
     )
+
+
+def is_denial(error):
+    """Tell whether an error says that whoever looks may not."""
+    return error.code.startswith("AccessDenied")
 
 
 def to_json(asked, page, token):

@@ -1,12 +1,12 @@
 """Which browsers may see the console: those that came by a link of the account's owner, and nothing that lures them.
 
 `course console` asks the account, with a signature, for a link. The link bears a ticket that is good for one browser;
-that browser gets a cookie, which no page can read and which other sites cannot make the browser send. Tickets and
-sessions live as long as the server.
+that browser gets a cookie, which no page can read and which other sites cannot make the browser send. What the browser
+does from then on, it does as whoever signed. Tickets and sessions live as long as the server.
 """
 
 import secrets
-from collections import OrderedDict
+from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from ..errors import AwsError
 
 PREFIX = "/console"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-MOST = 100  # tickets, and sessions; the oldest go first
+MOST = 100  # tickets, and sessions, of one caller; the oldest go first
 NAVIGATION = ("document", "")  # what a page of the console may be fetched as when another site names it
 
 
@@ -24,49 +24,62 @@ class Forbidden(AwsError):
     code, status = "AccessDenied", 403
 
 
+@dataclass(frozen=True)
+class Session:
+    """A browser that was let in."""
+
+    caller: object  # signatures.Caller: who signed for the link
+    token: str  # of its forms
+
+    def is_own(self, token):
+        """Tell whether a form bears the token of this session."""
+        return secrets.compare_digest(self.token.encode(), (token or "").encode())
+
+
 class Sessions:
     """The tickets that were given out, and the browsers that came with one."""
 
     def __init__(self, port):
         self.cookie = f"course_console_{port}"  # cookies do not know ports, so the name has to
-        self.tickets: OrderedDict[str, None] = OrderedDict()
-        self.tokens: OrderedDict[str, str] = OrderedDict()  # session -> the token of its forms
+        self.tickets = {}  # ticket -> who signed for it
+        self.sessions = {}  # what the cookie says -> Session
 
-    def ticket(self):
-        """Return a new ticket, which lets one browser in."""
+    def ticket(self, caller):
+        """Return a new ticket, which lets one browser in as the caller."""
         ticket = secrets.token_urlsafe(32)
-        self.tickets[ticket] = None
-        while len(self.tickets) > MOST:
-            self.tickets.popitem(last=False)
+        self.tickets[ticket] = caller
+        _trim(self.tickets, caller, lambda held: held)
         return ticket
 
     def enter(self, ticket):
-        """Take a ticket and return a new session, or None if the ticket is not good."""
-        if ticket not in self.tickets:
+        """Take a ticket and return what the cookie of its session says, or None if the ticket is not good."""
+        caller = self.tickets.pop(ticket, None)
+        if caller is None:
             return None
-        del self.tickets[ticket]
-        session = secrets.token_urlsafe(32)
-        self.tokens[session] = secrets.token_urlsafe(32)
-        while len(self.tokens) > MOST:
-            self.tokens.popitem(last=False)
-        return session
+        name = secrets.token_urlsafe(32)
+        self.sessions[name] = Session(caller, secrets.token_urlsafe(32))
+        _trim(self.sessions, caller, lambda session: session.caller)
+        return name
 
-    def set_cookie(self, response, session):
+    def set_cookie(self, response, name):
         """Give a browser its session: for this address only, unreadable to scripts, never sent from other sites."""
-        response.headers["set-cookie"] = f"{self.cookie}={session}; Path={PREFIX}; HttpOnly; SameSite=Strict"
+        response.headers["set-cookie"] = f"{self.cookie}={name}; Path={PREFIX}; HttpOnly; SameSite=Strict"
 
-    def token_of(self, request):
-        """Return the token for forms of the session that a request bears, or None if it bears none."""
+    def session_of(self, request):
+        """Return the session that a request bears, or None if it bears none."""
         try:
             cookies = SimpleCookie(request.headers.get("cookie", ""))
         except CookieError:
             return None
         morsel = cookies.get(self.cookie)
-        return self.tokens.get(morsel.value) if morsel else None
+        return self.sessions.get(morsel.value) if morsel else None
 
-    def is_form_of(self, token, given):
-        """Tell whether a form bears the token of its session."""
-        return secrets.compare_digest(token.encode(), (given or "").encode())
+
+def _trim(held, caller, of):
+    """Let the oldest go of what a caller has too many of; nobody drives out another's."""
+    own = [name for name, value in held.items() if of(value).access_key == caller.access_key]
+    for name in own[:-MOST]:
+        del held[name]
 
 
 def refuse_lured(request):

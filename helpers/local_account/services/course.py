@@ -48,8 +48,9 @@ async def status(request, account):
 
 
 async def console(request, account):
-    """Return an address that lets one browser into the console, and leads to a page of it."""
-    query = {"ticket": account.console.ticket(), "to": request.query_params.get("to", "/console")}
+    """Return an address that lets one browser into the console as the caller, and leads to a page of it."""
+    caller = request.scope["course.call"].caller
+    query = {"ticket": account.console.ticket(caller), "to": request.query_params.get("to", "/console")}
     return {"Url": f"{account.url}/console/enter?{urlencode(query)}"}
 
 
