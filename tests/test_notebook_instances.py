@@ -11,7 +11,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from conftest import Served
+from conftest import ROOT, Served
 from helpers import clock
 from helpers.local_account.client import ask
 from neighbour import NOBODY, other_user, said_to
@@ -158,6 +158,16 @@ def test_a_kernel_works_under_the_role_of_the_instance(browser):
         "print(os.path.expanduser('~').endswith('/home/ec2-user'))"
     )
     assert printed.split() == ["arn:aws:sts::000000000000:assumed-role/LessonRole/SageMaker", "lesson", "True"]
+
+
+def test_a_chapter_that_is_opened_there_does_not_become_the_account_s_owner(browser):
+    clone = f"import sys\nsys.path.append({str(ROOT)!r})\n"  # as where a clone lies on the volume
+    printed = browser.run(
+        f"{clone}import boto3, contextlib, io\nfrom helpers import session\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n    course = session.begin()\n"
+        "print(boto3.client('sts').get_caller_identity()['Arn'], course.role)\nsession.end()"
+    )
+    assert printed.split() == ["arn:aws:sts::000000000000:assumed-role/LessonRole/SageMaker", LESSON_ROLE], printed
 
 
 def test_python_finds_the_paths_of_the_container(browser):

@@ -14,6 +14,7 @@ from .notebook_git import HOME, VOLUME, folder_of, repositories
 
 PROGRAMS = Path(__file__).parent
 OWN = "/opt/notebook"  # where on the machine lies what the account and JupyterLab say to each other
+IDENTITY = f"{OWN}/identity.json"  # the keys of the instance's role, for chapters that are opened here
 KERNEL = "conda_python3"  # as AWS names it; notebooks that were made on AWS find it
 SUDO = """#!/bin/sh
 # Runs a command as ec2-user does, who here is the user of this computer; it gives no further rights.
@@ -74,6 +75,8 @@ def make(account, record):
     metadata = {"ResourceArn": record["NotebookInstanceArn"], "ResourceName": record["NotebookInstanceName"]}
     machine.path("/opt/ml/metadata/resource-metadata.json").write_text(json.dumps(metadata))
     machine.path(f"{OWN}/secret").write_text(secrets.token_hex(32))
+    identity = {"Folder": str(account.folder), **machine.keys, "RoleArn": record["RoleArn"]}
+    write_private(machine.path(IDENTITY), json.dumps(identity))
     used(machine).touch()
     machine.path("/opt/data").symlink_to(account.folder)
     # For container_paths.py. On a computer that has such a home itself, it keeps its own meaning.
@@ -140,6 +143,7 @@ def variables(machine, record):
         "PATH": f"{machine.path(OWN)}/bin:{machine.environment()['PATH']}",
         "SAGEMAKER_ROLE_ARN": record["RoleArn"],
         "COURSE_ACCOUNT_FOLDER": str(machine.path("/opt/data")),  # a chapter that is opened here means this account
+        "COURSE_IDENTITY": str(machine.path(IDENTITY)),  # and acts as the instance's role
         "JUPYTER_PATH": f"{machine.path('/opt/jupyter')}{os.pathsep}{machine.path('/opt/jupyter/settings')}",
         "JUPYTERLAB_DIR": str(machine.path("/opt/course/share/jupyter/lab")),
         "JUPYTER_CONFIG_PATH": str(machine.path("/opt/jupyter/settings")),
@@ -161,6 +165,12 @@ def secret(machine):
 def used(machine):
     """Return the file whose time says when the instance was last used."""
     return machine.path(f"{OWN}/used")
+
+
+def write_private(path, text):
+    """Write a file that only this user can read."""
+    path.touch(mode=0o600)
+    path.write_text(text)
 
 
 def write_program(path, text):
