@@ -8,7 +8,7 @@ import json
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Rented:
     seconds: float | None = None  # that AWS bills, where AWS says so
     switch: str = ""  # the ARN of the role under which AWS was told to end it
     scaled: dict = field(default_factory=dict)  # how many machines Auto Scaling may give each variant
+    newer: dict = field(default_factory=dict)  # what a newer version of the course has noted: kept as it is
 
     def usd(self, now):
         """Return what it cost if it has ended, or costs at most; None if no rate is known."""
@@ -72,6 +73,7 @@ class Allowance:
     switch: str = ""  # the ARN of the role that the dead-man switch acts under; "": AWS ends nothing by itself
     since: datetime | None = None
     rented: list = field(default_factory=list)
+    newer: dict = field(default_factory=dict)  # what a newer version of the course has noted: kept as it is
 
     def usd_of_all(self, now):
         """Return what everything cost, or costs at most, by the rates that we know."""
@@ -107,6 +109,13 @@ class Allowance:
         """Note that a thing has ended."""
         for one in self.open_of(thing):
             one.ended = when
+
+    def settled(self, found):
+        """Note what AWS has said of rentals that were open when it was asked, unless somebody has ended them since."""
+        said = {(one.thing, one.began): one for one in found if one.ended}
+        for one in self.rented:
+            if one.ended is None and (heard := said.get((one.thing, one.began))):
+                one.ended, one.seconds = heard.ended, heard.seconds
 
     def table(self, now=None):
         """Return everything as a table."""
@@ -168,7 +177,7 @@ def opened():
         try:
             yield allowance
         finally:
-            after = json.dumps(asdict(allowance), indent=1, default=datetime.isoformat)
+            after = json.dumps(_written(allowance), indent=1, default=datetime.isoformat)
             if after != before:
                 new = path.with_name(f"{path.name}.new")
                 new.write_text(after, encoding="utf-8")
@@ -217,13 +226,28 @@ def _end(one, now):
 def _read(path, text):
     try:
         found = json.loads(text)
-        rented = [Rented(**{name: _time(name, value) for name, value in one.items()}) for one in found.pop("rented")]
-        return Allowance(**{name: _time(name, value) for name, value in found.items()}, rented=rented)
+        rented = [Rented(**_members(Rented, one)) for one in found.pop("rented")]
+        return Allowance(**_members(Allowance, found), rented=rented)
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise Refused(
-            f"{path} cannot be read as the guard's notes ({problem}). Move it away, and look with `course clean` what "
-            "lives on AWS; the guard then begins anew."
+            f"{path} cannot be read as the guard's notes ({problem}). If a newer version of the course "
+            "has written them, take that one. Else move the file away, and look with `course clean` what lives on AWS; "
+            "the guard then begins anew."
         ) from None
+
+
+def _written(allowance):
+    """Return an Allowance as it is written, with all that a newer version has noted in its place."""
+    found = asdict(allowance)
+    rented = [one.pop("newer") | one for one in found.pop("rented")]
+    return found.pop("newer") | found | {"rented": rented}
+
+
+def _members(made, found):
+    """Return the members of a dataclass from what was written; what it does not have is `newer`."""
+    known = {one.name for one in fields(made)} - {"newer"}
+    members = {name: _time(name, value) for name, value in found.items() if name in known}
+    return members | {"newer": {name: value for name, value in found.items() if name not in known}}
 
 
 def _time(name, value):

@@ -82,6 +82,7 @@ class Guard:
 
     def __init__(self, course):
         self.course = course
+        self.accounts = {_access_key(belongings.sagemaker()): course.account_id}  # by access key
 
     def call(self, client, operation, request):
         """Make a call if it may be made, and note what it rents or ends."""
@@ -103,9 +104,16 @@ class Guard:
             return _call(client, operation, request)
         return self._rent(client, operation, request, self._noted(client, rental, now, wanted))
 
+    def account(self, client):
+        """Return the account that a client calls: the course's, unless the client was made for somebody else."""
+        key = _access_key(client)
+        if key not in self.accounts:
+            self.accounts[key] = _call(_beside(client, "sts"), "GetCallerIdentity", {})["Account"]
+        return self.accounts[key]
+
     def _rental(self, client, operation, request):
         """Return the rental that a call begins, if it begins one; raise NotRented if its machines are not allowed."""
-        here = self.course.account_id, client.meta.region_name, "endpoint"
+        here = self.account(client), client.meta.region_name, "endpoint"
         with opened() as allowance:
             scaled = {one.name: one.scaled for one in allowance.rented if one.ended is None and one.thing[:3] == here}
         try:
@@ -125,23 +133,17 @@ class Guard:
     def overdue(self):
         """Return what has stood longer than it was wanted, when AWS was asked what has ended."""
         now = clock.now(self.course)
+        self._settle(belongings.sagemaker(), now)
         with opened() as allowance:
-            self._settle(allowance, belongings.sagemaker(), now)
             return [one for one in allowance.rented if one.is_overdue(now) and one.account == self.course.account_id]
 
     def _rent(self, client, operation, request, new):
-        with opened() as allowance:
-            before = allowance.open_of(new.thing)
-            if before and not _own_until(request):  # an update does not say anew until when the thing is wanted
-                new.until = max(one.until for one in before)
-            if not new.ends_itself and new.kind in dead_man_switch.TARGETS:
-                new.switch = allowance.switch or next((one.switch for one in before if one.switch), "")
-            if _is_too_much(allowance, new):
-                self._settle(allowance, client, new.began)  # jobs that are over cost less than they might have
-            if _is_too_much(allowance, new):
-                _refuse(allowance, new)
-            allowance.begins(new)  # before the call, since what is not known to have failed may cost
-            print(_sentence(allowance, new))
+        try:
+            said = _reserved(new, request)
+        except NotRented:
+            self._settle(client, new.began)  # jobs that are over cost less than they might have
+            said = _reserved(new, request)
+        print(said)
         try:
             answer = _call(client, operation, request)
         except (ClientError, ParamValidationError, NoCredentialsError) as error:
@@ -156,8 +158,8 @@ class Guard:
     def _end(self, client, operation, request):
         answer = _call(client, operation, request)
         kind, name = rentals.ENDS[operation]
+        thing = self.account(client), client.meta.region_name, kind, request[name]
         with opened() as allowance:
-            thing = self.course.account_id, client.meta.region_name, kind, request[name]
             armed = any(one.switch for one in allowance.open_of(thing))
             allowance.ends(thing, clock.now(self.course))
         if armed:
@@ -170,22 +172,43 @@ class Guard:
         usd_per_hour, known = _rate(rental, region)
         ends_itself = rental.seconds is not None
         return Rented(
-            account=self.course.account_id, region=region, learner=self.course.learner, kind=rental.kind,
+            account=self.account(client), region=region, learner=self.course.learner, kind=rental.kind,
             name=rental.name, machines=" and ".join(map(str, rental.machines)) or "no machine, billed by the request",
             usd_per_hour=usd_per_hour, known=known, began=now,
             until=now + timedelta(seconds=rental.seconds) if ends_itself else wanted, ends_itself=ends_itself,
             scaled=dict(rental.scaled),
         )  # fmt: skip
 
-    def _settle(self, allowance, client, now):
-        here = self.course.account_id, client.meta.region_name
-        found = [one for one in allowance.rented if one.ended is None and one.thing[:2] == here]
+    def _settle(self, client, now):
+        """Note what AWS says has ended where a client calls; other notebooks need not wait while it is asked."""
+        here = self.account(client), client.meta.region_name
+        with opened() as allowance:
+            found = [one for one in allowance.rented if one.ended is None and one.thing[:2] == here]
         settle(found, _asking(client), now)
+        with opened() as allowance:
+            allowance.settled(found)
+
+
+def _reserved(new, request):
+    """Note a rental before its call, since what is not known to have failed may cost; return what is said of it.
+
+    Raises NotRented, and notes nothing, if that would be too much.
+    """
+    with opened() as allowance:
+        before = allowance.open_of(new.thing)
+        if before and not _own_until(request):  # an update does not say anew until when the thing is wanted
+            new.until = max(one.until for one in before)
+        if not new.ends_itself and new.kind in dead_man_switch.TARGETS:
+            new.switch = allowance.switch or next((one.switch for one in before if one.switch), "")
+        if _is_too_much(allowance, new):
+            _refuse(allowance, new)
+        allowance.begins(new)
+        return _sentence(allowance, new)
 
 
 def _arm(client, new, role):
     try:
-        dead_man_switch.arm(_scheduler(client), new, role)
+        dead_man_switch.arm(_beside(client, "scheduler"), new, role)
     except (ClientError, BotoCoreError) as error:
         print(f"The dead-man switch could not be set, and AWS will not end the {new} by itself: {error}")
     else:
@@ -194,13 +217,23 @@ def _arm(client, new, role):
 
 def _disarm(client, kind, name):
     try:
-        dead_man_switch.disarm(_scheduler(client), kind, name)
+        dead_man_switch.disarm(_beside(client, "scheduler"), kind, name)
     except (ClientError, BotoCoreError) as error:
         print(f"The dead-man switch of the {kind} {name} could not be taken back: {error}")
 
 
-def _scheduler(client):
-    return boto3.client("scheduler", region_name=client.meta.region_name)
+def _beside(client, service):
+    """Return a client of another service for who calls with this one, in the same region."""
+    region, credentials = client.meta.region_name, client._get_credentials()
+    if credentials is None:
+        return boto3.client(service, region_name=region)
+    keys = credentials.get_frozen_credentials()
+    return boto3.Session(keys.access_key, keys.secret_key, keys.token, region).client(service)
+
+
+def _access_key(client):
+    credentials = client._get_credentials()
+    return credentials and credentials.get_frozen_credentials().access_key
 
 
 def _check_operation(operation):
@@ -255,7 +288,7 @@ def _rate(rental, region):
 
 def _asking(client):
     """Return a function that asks SageMaker past the guard, as who asked for the rental."""
-    sagemaker = client if client.meta.service_model.service_id == "SageMaker" else belongings.sagemaker()
+    sagemaker = client if client.meta.service_model.service_id == "SageMaker" else _beside(client, "sagemaker")
     return lambda operation, **members: _call(sagemaker, operation, members)
 
 
