@@ -10,6 +10,7 @@ PAGES = {f"{kind.title}s": kind for kind in (PROCESSING, TRAINING, MODEL, CONFIG
 PAGES["hyperparameter tuning jobs"] = TUNING  # the console writes it as one word
 FOUR = ("processing jobs", "training jobs", "models", "endpoints")  # where a newcomer looks first
 LOCAL = {"training jobs": "jobs", "notebook instances": "notebook-instances", "log groups": "logs"}  # by other paths
+DOOR = "COURSE_CONSOLE"  # the variable that says where a learner's browser reaches the local account, in a room
 ROWS = 10  # of each list, the newest first
 
 
@@ -50,8 +51,8 @@ def address(page, name=""):
 
     The local account's console opens for a browser that `course console` has let in.
     """
-    there, account = link(page, name), os.environ.get("AWS_ENDPOINT_URL")
-    if account is None:
+    there, account = link(page, name), os.environ.get(DOOR) or os.environ.get("AWS_ENDPOINT_URL")
+    if "AWS_ENDPOINT_URL" not in os.environ:
         return there
     page_path = LOCAL.get(page) or there.partition("#/")[2].partition("?")[0]
     if not page_path:

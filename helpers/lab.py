@@ -111,14 +111,13 @@ def _wait(jupyter, port, token, log):
             return opener.open(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=5).close()
         except (URLError, OSError):
             time.sleep(0.1)
-    raise serving.NotServed(f"JupyterLab did not start. {last_words(log)}")
+    raise serving.NotServed(f"JupyterLab did not start. The end of {log}:\n{last_lines(log)}")
 
 
-def last_words(log):
+def last_lines(log):
     """Return the end of a log, or raise what a full disk is told by."""
     serving.fill(Path(log).parent)
-    last = "\n".join(Path(log).read_text(errors="replace").splitlines()[-8:])
-    return f"The end of {log}:\n{last}"
+    return "\n".join(Path(log).read_text(errors="replace").splitlines()[-8:])
 
 
 def _end(jupyter, patience=10):

@@ -10,6 +10,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import workshop
 from conftest import Served
 from helpers.local_account import connection, serving
 from helpers.local_account.client import DIRECT
+from rooms import Room
 
 ROOT = Path(__file__).parents[1]
 ROLE = serving.ROLE_ARN
@@ -42,6 +44,8 @@ def main():
                 measure(account, folder)
         finally:
             account.stop()
+        (folder / "room").mkdir()
+        room(folder / "room")
 
 
 def row(what, value, reach=""):
@@ -295,6 +299,29 @@ def learners(account, folder):
         ("invoke", "ten requests"),
     ):
         row(f"  of which {words}, median of the learners", f"{workshop.median(met, step):.1f} s")
+
+
+def room(folder):
+    """Open a room for thirty learners, and let all of them run chapter 1 at once, each with keys of their own."""
+    free, names = psutil.virtual_memory().available, [f"l{number:02}" for number in range(LEARNERS)]
+    began = time.perf_counter()
+    opened = Room(folder, names, "--interface", "lo")
+    try:
+        row(f"a room: until {LEARNERS} JupyterLabs answer, by TLS", f"{time.perf_counter() - began:.0f} s")
+        memory = [free - psutil.virtual_memory().available]
+        row("  memory that they take", f"{memory[0] / 1024**3:.1f} GiB")
+        began = time.perf_counter()
+        with ThreadPoolExecutor(LEARNERS) as class_of:
+            running = [class_of.submit(opened.run, name, "01-the-console-reports") for name in names]
+            while not all(each.done() for each in running):
+                memory.append(free - psutil.virtual_memory().available)
+                time.sleep(0.5)
+            for each in running:
+                each.result()
+        row("  until all have run chapter 1, begun at once", f"{time.perf_counter() - began:.0f} s")
+        row("  memory at the most, with their kernels", f"{max(memory) / 1024**3:.1f} GiB")
+    finally:
+        opened.close()
 
 
 if __name__ == "__main__":

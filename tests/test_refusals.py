@@ -26,6 +26,7 @@ OWN = [
     *(ROOT / "notebooks/jobs").glob("*.py"),
     *(ROOT / "helpers/local_account" / name for name in ("serving.py", "account.py", "services/course.py")),
     *(ROOT / "helpers/local_account/console").glob("*.py"),
+    *(ROOT / "helpers/room").glob("*.py"),
     *(ROOT / "helpers/own_account").glob("*.py"),
     *(ROOT / "helpers/own_account/workshop").glob("*.py"),
 ]

@@ -1,14 +1,11 @@
 """A room: learners on one account of one computer, each with keys, notebooks and a JupyterLab of their own."""
 
-import csv
 import hashlib
 import http.client
 import json
 import os
 import signal
 import ssl
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,75 +21,10 @@ from helpers.local_account import serving
 from helpers.local_account.client import ask
 from helpers.local_account.errors import Refused
 from helpers.room import certificate, interface, seat
+from rooms import Room, until_none, words
 
 ROLE = "arn:aws:iam::000000000000:role/course-{}-jobs"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
-
-
-class Room:
-    """A room as an instructor opens it: a program in a terminal."""
-
-    def __init__(self, folder, learners, *options):
-        self.folder, self.account = folder, folder / "account"
-        (folder / "roster.csv").write_text(
-            "learner,email\n" + "".join(f"{name},{name}@example.com\n" for name in learners)
-        )
-        self.log = (folder / "room.log").open("a+")
-        self.log.seek(0, os.SEEK_END)
-        self.before = self.log.tell()
-        place = ["--room", folder / "roster.csv", "--folder", self.account, *options]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "helpers.command", "up", *map(str, place)], stdout=self.log, stderr=self.log
-        )
-        self.wait_for("Ctrl-C closes the room")
-
-    def said(self):
-        self.log.seek(self.before)
-        return self.log.read()
-
-    def wait_for(self, words, seconds=120):
-        until = time.monotonic() + seconds
-        while words not in self.said():
-            assert self.process.poll() is None and time.monotonic() < until, self.said()
-            time.sleep(0.1)
-
-    def links(self):
-        """Return the links as they are in the file that is handed out."""
-        with (self.account / "room.csv").open(newline="") as file:
-            return {row["learner"]: row["link"] for row in csv.DictReader(file)}
-
-    def keys(self, learner):
-        return json.loads((self.account / "learners" / learner / "identity.json").read_text())
-
-    def client(self, learner, service):
-        """Return a client of a learner's."""
-        keys = self.keys(learner)
-        session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], "us-east-1")
-        return session.client(service, endpoint_url=serving.find(self.account)["Url"])
-
-    def labs(self):
-        """Return the processes of all JupyterLabs of the room."""
-        return [each for each in psutil.process_iter() if str(self.account) in " ".join(words(each))]
-
-    def close(self):
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(60) == 0
-        self.log.close()
-
-
-def until_none(left, seconds=30):
-    """Wait until nothing is left."""
-    until = time.monotonic() + seconds
-    while found := left():
-        assert time.monotonic() < until, found
-        time.sleep(0.1)
-
-
-def words(process):
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
 
 
 def answer(link, path=None, token=None, **headers):
@@ -167,7 +99,7 @@ def test_keys_and_tokens_are_for_nobody_else_on_this_computer(room):
     secret = [room.account / "room.csv", room.account / "room.key", *room.account.glob("learners/*/*.json")]
     assert len(secret) == 6
     assert {oct(path.stat().st_mode & 0o777) for path in secret} == {"0o600"}
-    told = [each for each in room.labs() for word in words(each) if token(room.links()["kim"]) in word]
+    told = [each for each in room.programs() for word in words(each) if token(room.links()["kim"]) in word]
     assert told == []
 
 
@@ -210,27 +142,14 @@ def test_a_learner_lets_nobody_in(room):
 @pytest.mark.slow
 def test_a_chapter_runs_as_its_learner(room):
     """Chapter 6 trains; afterwards the record of calls says who did it, and nothing is left."""
-    place = seat.Seat(room.account, "kim", "127.0.0.1", None)
-    notebook = place.work / "notebooks/06-a-training-job.ipynb"
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "papermill", "--no-progress-bar", "-k", "python3", str(notebook),
-            str(room.folder / "06.ipynb"),
-        ],
-        cwd=notebook.parent, env=place.environment() | {"JUPYTER_PREFER_ENV_PATH": "1"}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    proof = room.run("kim", "06-a-training-job")[-1]
     calls = [json.loads(line) for line in (room.account / "calls.jsonl").read_text().splitlines()]
     trained = [call for call in calls if call.get("Operation") == "CreateTrainingJob"]
     assert trained and {call["Who"] for call in trained} == {"arn:aws:sts::000000000000:assumed-role/course-kim/kim"}
     jobs = room.client("kim", "sagemaker").list_training_jobs()["TrainingJobSummaries"]
     assert "Completed" in {job["TrainingJobStatus"] for job in jobs}
     assert {job["TrainingJobName"].partition("-")[0] for job in jobs} == {"kim"}
-    proof = [
-        cell for cell in json.loads((room.folder / "06.ipynb").read_text())["cells"] if cell["cell_type"] == "code"
-    ]
-    assert proof[-1]["source"] == ["cleanup.left(course)"]
-    assert proof[-1]["outputs"][0]["data"]["text/plain"] == ["[]"], "and as the owner sees it:"
+    assert (proof["source"], proof["outputs"][0]["data"]["text/plain"]) == (["cleanup.left(course)"], ["[]"])
     assert ask(serving.variables(room.account), "/status")["TrainingJobs"] == []
 
 
@@ -238,7 +157,7 @@ def test_a_chapter_runs_as_its_learner(room):
 def test_a_jupyterlab_that_is_killed_is_started_anew(room):
     link = room.links()["ada"]
     port = urlsplit(link).port
-    [server] = [each for each in room.labs() if f"--port={port}" in words(each) and "-c" in words(each)[:2]]
+    [server] = [each for each in room.programs() if f"--port={port}" in words(each) and "-c" in words(each)[:2]]
     server.kill()
     room.wait_for("The JupyterLab of ada has ended")
     until = time.monotonic() + 60
@@ -258,7 +177,7 @@ def test_a_room_that_is_opened_again_is_as_it_was(room):
     mine = room.account / "learners/kim/work/notebooks/mine.txt"
     mine.write_text("kept")
     room.close()
-    until_none(room.labs)
+    until_none(room.programs)
     assert serving.find(room.account) is None
     again = Room(room.folder, ("kim", "ada", "ben"), "--interface", "lo")
     assert {name: again.links()[name] for name in links} == links and "ben" in again.links()
@@ -266,9 +185,9 @@ def test_a_room_that_is_opened_again_is_as_it_was(room):
     assert again.client("kim", "sts").get_caller_identity()["Arn"].endswith("/course-kim/kim")
     again.process.kill()
     again.process.wait()
-    until_none(lambda: [each for each in again.labs() if "jupyterlab" in " ".join(words(each))])
+    until_none(lambda: [each for each in again.programs() if "jupyterlab" in " ".join(words(each))])
     serving.down(room.account)
-    until_none(again.labs)
+    until_none(again.programs)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
-from .. import lab
+from .. import console, lab
 from ..local_account import machines, serving
 from ..local_account.client import ask
 from ..local_account.connection import forgotten
@@ -109,7 +109,7 @@ class Seat:
         """Return the environment of the learner's programs: nothing in it leads to an account of the instructor's."""
         own = {name: value for name, value in os.environ.items() if name not in forgotten(os.environ)}
         own |= lab.environment(self.door["Token"], self.account)
-        return own | {serving.IDENTITY: str(self.folder / "identity.json")}
+        return own | {serving.IDENTITY: str(self.folder / "identity.json"), console.DOOR: self.base}
 
     def wait(self, seconds=lab.READY):
         """Wait until the learner's JupyterLab answers, or say why it does not."""
@@ -120,7 +120,8 @@ class Seat:
             with suppress(HTTPError, URLError, OSError):
                 return opener.open(question, timeout=5).close()
             time.sleep(0.1)
-        raise serving.NotServed(f"The JupyterLab of {self.learner} did not start. {lab.last_words(self.log)}")
+        last = lab.last_lines(self.log)
+        raise serving.NotServed(f"The JupyterLab of {self.learner} did not start. The end of {self.log}:\n{last}")
 
     def close(self):
         """End the learner's JupyterLab with its kernels and terminals."""
