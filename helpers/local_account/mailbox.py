@@ -34,13 +34,16 @@ class Mailbox:
         """Note a message that could not be delivered: on AWS nobody would tell, here `course mail` does."""
         return self._keep("UndeliveredLetter", {"Source": source, "To": to, "Reason": reason})
 
-    def letters(self):
-        """Return the letters, the oldest first, with links that lead to where the account is served now."""
-        return [self._readdressed(letter) for letter in self._all("Letter")]
+    def letters(self, learner=None):
+        """Return the letters, the oldest first, with links that lead to where the account is served now.
 
-    def undelivered(self):
+        In a room each learner has a mailbox of their own, and its first letter has the number 1.
+        """
+        return [self._readdressed(letter) for letter in self._all("Letter", learner)]
+
+    def undelivered(self, learner=None):
         """Return what could not be delivered, the oldest first: Number, Time, Source, To, Reason."""
-        return self._all("UndeliveredLetter")
+        return self._all("UndeliveredLetter", learner)
 
     def _keep(self, kind, letter):
         with self.lock:
@@ -50,10 +53,23 @@ class Mailbox:
             letter = {"Number": number, "Time": self.account.clock.now(), **letter}
             return self.account.records.put(kind, "", f"{number:09}", letter)
 
-    def _all(self, kind):
-        return sorted(self.account.records.all(kind), key=lambda letter: letter["Number"])
+    def _all(self, kind, learner):
+        letters = sorted(self.account.records.all(kind), key=lambda letter: letter["Number"])
+        if learner is None:
+            return letters
+        own = [letter for letter in letters if bears(letter["Source"], learner)]
+        return [letter | {"Number": number} for number, letter in enumerate(own, 1)]
 
     def _readdressed(self, letter):
         was = re.compile(rf"{re.escape(letter['Url'])}(?=/)")
         texts = {name: was.sub(self.account.url, letter[name]) for name in ("Body", "Link") if letter[name]}
         return {name: value for name, value in (letter | texts).items() if name != "Url"}
+
+
+def bears(source, learner):
+    """Tell whether what has sent a letter bears a learner's name: a topic, an alarm, a schedule, a budget.
+
+    >>> bears("arn:aws:sns:us-east-1:000000000000:kim-alerts", "kim")
+    True
+    """
+    return re.split(r"[:/ ]", source)[-1].startswith(f"{learner}-")

@@ -58,6 +58,11 @@ class Asked:
         """The role and the session of whoever looks: "course-kim/kim"."""
         return self.caller.arn.partition(":assumed-role/")[2]
 
+    @property
+    def learner(self):
+        """The learner of a room who looks, or None."""
+        return self.account.iam.learner_of(self.caller.arn)
+
     def read(self, service, operation, **parameters):
         """Raise if the page's content is denied to whoever looks: the account's owner sees all, others by policy."""
         if not self.is_owner:

@@ -7,7 +7,7 @@ ROWS = 100
 
 def mailbox(asked):
     """Show the letters, the newest first."""
-    letters = list(reversed(asked.account.mailbox.letters()))[:ROWS]
+    letters = list(reversed(asked.account.mailbox.letters(asked.learner)))[:ROWS]
     rows = [
         [asked.link(letter["Subject"] or "(no subject)", f"mail/{letter['Number']}"), letter["Time"], letter["Channel"],
          letter["To"], letter["From"]]
@@ -15,7 +15,7 @@ def mailbox(asked):
     ]  # fmt: skip
     missed = [
         [miss["Source"], miss["Time"], miss["To"], miss["Reason"]]
-        for miss in list(reversed(asked.account.mailbox.undelivered()))[:ROWS]
+        for miss in list(reversed(asked.account.mailbox.undelivered(asked.learner)))[:ROWS]
     ]
     empty = "No letters yet. Alerts of budgets and alarms, and messages of SNS topics, arrive here."
     parts = [Table("Mailbox", ("Subject", "Time", "Channel", "To", "From"), rows, empty)]
@@ -27,7 +27,7 @@ def mailbox(asked):
 
 def letter(asked):
     """Show a letter."""
-    found = [letter for letter in asked.account.mailbox.letters() if str(letter["Number"]) == asked.name]
+    found = [letter for letter in asked.account.mailbox.letters(asked.learner) if str(letter["Number"]) == asked.name]
     above = (asked.link("Mailbox", "mail"),)
     if not found:
         return Page("Not found", [Note("There is no letter of this number.")], "mail", status=404, above=above)

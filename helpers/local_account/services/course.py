@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from .. import quotas
 from ..errors import AwsError, NotHere, ResourceInUse, ValidationException
+from . import authorization, permissions_needed
 from .sagemaker import refused
 
 LONGEST = 30  # seconds that a question for news is held
@@ -55,14 +56,27 @@ async def console(request, account):
 
 
 async def mail(request, account):
-    """Return the letters in the account's mailbox, and what could not be delivered."""
-    letters, undelivered = account.mailbox.letters(), account.mailbox.undelivered()
+    """Return the letters in the account's mailbox, or in a learner's own, and what could not be delivered."""
+    learner = account.iam.learner_of(who(request))
+    letters, undelivered = account.mailbox.letters(learner), account.mailbox.undelivered(learner)
     return {"Letters": list(map(_dated, letters)), "Undelivered": list(map(_dated, undelivered))}
 
 
 async def interrupt(request, account):
-    """Take the spot machines of a training job away, as AWS does when it needs them."""
-    account.training.interrupt(request.query_params.get("region", ""), request.query_params.get("job", ""))
+    """Take the spot machines of a training job away, as AWS does when it needs them.
+
+    Who may start a job of this name, or stop it, may ask for that; AWS has no permission of the kind.
+    """
+    region, job = (request.query_params.get(name, "") for name in ("region", "job"))
+    start, stop = (
+        permissions_needed.needed(account, "sagemaker", f"{verb}TrainingJob", {"TrainingJobName": job}, region)[0]
+        for verb in ("Create", "Stop")
+    )
+    try:
+        authorization.demand(request, "sagemaker", start)
+    except AwsError:
+        authorization.demand(request, "sagemaker", stop)
+    account.training.interrupt(region, job)
     return {}
 
 
@@ -89,9 +103,18 @@ async def learners(request, account):
 
 def refuse_learner(request, account, what):
     """Raise unless it is the account's owner who asks; what a learner of a room would do to all is not theirs."""
-    who = request.scope["course.call"].who
-    if who != account.caller_arn:
-        raise AwsError(f"{who} may not {what}: the account is that of a whole room.", "AccessDeniedException")
+    if who(request) != account.caller_arn:
+        raise AwsError(f"{who(request)} may not {what}: the account is that of a whole room.", "AccessDeniedException")
+
+
+def is_guest(request, account):
+    """Tell whether it is somebody else than the owner who asks, in an account with learners."""
+    return who(request) != account.caller_arn and bool(account.iam.learners())
+
+
+def who(request):
+    """Return the ARN of the caller."""
+    return request.scope["course.call"].who
 
 
 async def _content(request, *members):
@@ -103,10 +126,19 @@ async def _content(request, *members):
 
 
 async def clock(request, account):
-    """Return the account's time and how far it is ahead; POST with `seconds` moves it forward first."""
+    """Return the account's time and how far it is ahead; POST with `seconds` moves it forward first.
+
+    In a room the owner alone moves it. `MayMove` tells the caller beforehand.
+    """
     if request.method == "POST":
+        if is_guest(request, account):
+            refuse_learner(request, account, "move the clock, which is everybody's")
         await _forward(account, _step(request.query_params.get("seconds", "")))
-    return {"Time": account.clock.now().isoformat(), "AheadInSeconds": account.clock.offset.total_seconds()}
+    return {
+        "Time": account.clock.now().isoformat(),
+        "AheadInSeconds": account.clock.offset.total_seconds(),
+        "MayMove": not is_guest(request, account),
+    }
 
 
 async def usage(request, account):
@@ -125,6 +157,8 @@ async def usage(request, account):
 async def limits(request, account):
     """Return whether quotas are enforced; POST with `enforce` decides it, for as long as the account lives."""
     if request.method == "POST":
+        if is_guest(request, account):
+            refuse_learner(request, account, "decide on quotas, which are everybody's")
         wanted = request.query_params.get("enforce", "")
         if wanted not in ("True", "False"):
             raise ValidationException(f"enforce must be True or False, not {wanted!r}.")

@@ -106,6 +106,15 @@ class Iam(ManagedPolicies, Simulation):
         wanted = ("AccessKeyId", "SecretAccessKey", "SessionToken")
         return {member: keys[member] for member in wanted} | {"RoleArn": self._role(jobs)["Arn"]}
 
+    def learners(self):
+        """Return the names of the learners of a room, who have keys of their own."""
+        return [keys["Arn"].rpartition("/")[2] for keys in self.records.all("LearnerKeys")]
+
+    def learner_of(self, arn):
+        """Return the learner of a room who acts, or whose jobs act, as the session of an ARN, or None."""
+        role = arn.split("/")[1]
+        return next((name for name in self.learners() if role in (f"course-{name}", f"course-{name}-jobs")), None)
+
     def forget_keys(self, access_key):
         """Let the keys of a machine be worth nothing any more."""
         self.of_machines.pop(access_key, None)
