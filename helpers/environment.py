@@ -22,6 +22,7 @@ LOCKS = ["requirements.lock", "requirements-uv.lock"]
 READY = ".ready"  # the file of an environment in which stands from what it was made
 
 PIP = "-m pip install --progress-bar off --require-hashes -r"
+PIP_FROM_OUTSIDE = "-m pip --python {} install --progress-bar off --require-hashes -r requirements-pip.lock"
 COURSE = "-m pip install --no-deps --no-build-isolation -e ."
 KERNEL = "-m ipykernel install --sys-prefix --name sagemaker-course --display-name 'SageMaker course'"
 # Compiled here: at the first import, Python 3.12 and newer would warn of their texts in a learner's cell
@@ -120,11 +121,24 @@ def make(folder, this_python=False):
     if begins:
         print(f"{folder} is made {begins}.", flush=True)
         run(sys.executable, "-m venv --clear --without-pip", folder)
-        run(folder / "bin/python", "-m ensurepip --upgrade --default-pip")
+        bring_pip(folder / "bin/python")
     print("Installing the packages, which takes about a minute where the network is fast.", flush=True)
     install(folder)
     record(folder)
     print(f"{folder} is ready.", flush=True)
+
+
+def bring_pip(python):
+    """Install pip into a new environment; where Python lacks the part that does so, its own pip may know how."""
+    try:
+        run(python, "-m ensurepip --upgrade --default-pip")
+    except Failed as failed:
+        if failed.obstacle != NO_VENV:
+            raise
+        try:
+            run(sys.executable, PIP_FROM_OUTSIDE.format(shlex.quote(str(python))))
+        except Failed:
+            raise failed from None
 
 
 def why(folder, this_python):

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MAKEFILE = (ROOT / "Makefile").read_text()
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/course.yml").read_text())
-LOCKS = ["requirements.lock", "requirements-uv.lock", "requirements-browser.lock"]
+LOCKS = ["requirements.lock", "requirements-uv.lock", "requirements-pip.lock", "requirements-browser.lock"]
 
 
 def pins(file):

@@ -127,7 +127,8 @@ def test_without_python_make_says_so(tmp_path):
 
 
 def test_a_python_without_the_part_that_makes_environments_says_which_is_missing(bare, tmp_path):
-    """Debian keeps `ensurepip` in a package of its own; here is a library without it."""
+    """Debian keeps `ensurepip` in a package of its own; here is a library without it, and no index to get pip from."""
+    bare.setenv("PIP_INDEX_URL", f"http://{UNREACHABLE}/simple")
     stdlib = Path(sysconfig.get_path("stdlib"))
     library = tmp_path / "lib" / stdlib.name
     library.mkdir(parents=True)
