@@ -13,7 +13,7 @@ RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 SHARED  := -n 2
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test trust browser course book slides pdf pictures exercises outputs lock check bench first pages clean habits waits links permissions
+.PHONY: help setup lab test trust browser course book slides pdf colab pictures exercises outputs lock check bench first pages clean habits waits links permissions
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -59,6 +59,9 @@ slides: setup ## Make the slides of each part, with notes, from the chapters' ke
 
 pdf: $(V)/.browser book ## Print the built book into one PDF by this machine's Chromium, link it on the front page, refuse what is cut off
 	$(BIN)/python book/print.py && $(BIN)/python book/check_pages.py
+
+colab: setup ## Write the copies of the notebooks that Google Colab opens into _build/colab; CI puts them on a branch of their own
+	@$(BIN)/python book/_ext/colab.py
 
 pictures: $(V)/.browser ## Take the book's pictures anew: run chapter 6, and look at its console in this machine's Chromium
 	$(BIN)/python book/pictures.py

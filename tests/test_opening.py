@@ -66,6 +66,11 @@ def test_a_recorded_run_is_told_with_its_own_versions(tmp_path):
 def test_a_chapter_opens_where_its_first_cell_works(path):
     where = opening.addresses(SimpleNamespace(html_theme_options=OPTIONS), path.stem)
     repository = OPTIONS["repository_url"]
-    assert where["Open in Binder"].startswith("https://mybinder.org/v2/gh/")
-    assert where["Read on GitHub"] == f"{repository}/blob/main/notebooks/{path.name}"
-    assert not any("colab" in address or "studiolab" in address for address in where.values())
+    named, chapter = repository.removeprefix("https://github.com/"), f"notebooks/{path.name}"
+    assert where == {
+        "Open in Binder": f"https://mybinder.org/v2/gh/{named}/main?urlpath=lab/tree/{chapter}",
+        "Open in Colab": f"https://colab.research.google.com/github/{named}/blob/colab/{chapter}",  # a copy
+        "Open in Studio Lab": f"https://studiolab.sagemaker.aws/import/github/{named}/blob/main/{chapter}",
+        "Read on GitHub": f"{repository}/blob/main/{chapter}",
+        "Suggest a change": f"{repository}/edit/main/{chapter}",
+    }

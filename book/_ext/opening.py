@@ -1,7 +1,7 @@
 """What a chapter's page says below its title: where it can be opened, and where its outputs come from.
 
-Nothing of it stands in the notebook. Binder is offered because it makes the whole environment of the repository. Colab
-and Studio Lab open a notebook without the course's helpers, so that its first cell would fail there.
+Nothing of it stands in the notebook. Binder makes the whole environment of the repository, Studio Lab offers to. Colab
+opens a notebook alone, so that it is given a copy whose first cell fetches the rest (colab.py).
 """
 
 import csv
@@ -13,11 +13,14 @@ from pathlib import Path
 from docutils import nodes
 from sphinx import addnodes
 
+import colab
 from edition import day, git
 
 ROOT = Path(__file__).parents[2]
 BEGUN = re.compile(r"^(?P<kind>The local account|Your AWS account) (?P<number>\d{12}) in (?P<region>[\w-]+)\.", re.M)
 RUNS = ROOT / "book/runs.csv"
+CHAPTER = re.compile(r"notebooks/(\d\d-[\w-]+)")
+STUDIO_LAB = "https://studiolab.sagemaker.aws"
 
 
 def begun(notebook):
@@ -63,7 +66,7 @@ def sentences(path, file=RUNS, folder=ROOT):
 
 
 def addresses(config, chapter):
-    """Return where a chapter can be opened, each with its words: Binder and GitHub, by the repository's one address."""
+    """Return where a chapter can be opened, each with its words, by the repository's one address."""
     options = config.html_theme_options
     repository, branch = options["repository_url"], options["repository_branch"]
     binder = options["launch_buttons"]["binderhub_url"]
@@ -71,6 +74,8 @@ def addresses(config, chapter):
     where = repository.removeprefix("https://github.com/")
     return {
         "Open in Binder": f"{binder}/v2/gh/{where}/{branch}?urlpath=lab/tree/{path}",
+        "Open in Colab": colab.address(repository, path),
+        "Open in Studio Lab": f"{STUDIO_LAB}/import/github/{where}/blob/{branch}/{path}",
         "Read on GitHub": f"{repository}/blob/{branch}/{path}",
         "Suggest a change": f"{repository}/edit/{branch}/{path}",
     }
@@ -78,7 +83,7 @@ def addresses(config, chapter):
 
 def open_chapter(app, doctree):
     """Put both below the title of a chapter's page."""
-    name = re.fullmatch(r"notebooks/(\d\d-[\w-]+)", app.env.docname)
+    name = CHAPTER.fullmatch(app.env.docname)
     if not name:
         return
     app.env.note_dependency(str(RUNS))
@@ -88,10 +93,21 @@ def open_chapter(app, doctree):
         links += item(nodes.reference("", words, refuri=address))
     download = addnodes.download_reference("", "", reftarget=f"/notebooks/{name[1]}.ipynb", refdoc=app.env.docname)
     download += nodes.Text("Download the notebook")
-    links.insert(1, item(download))
+    links.insert(3, item(download))
     told = nodes.paragraph("", " ".join(sentences(path)), classes=["provenance"])
     title = next(doctree.findall(nodes.title))
     title.parent.insert(title.parent.index(title) + 1, [links, told])
+
+
+def in_the_menu(app, pagename, templatename, context, doctree):
+    """Offer the same places in the menu at the top of a chapter's page, where the theme knows one of them."""
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "launch-buttons" and (name := CHAPTER.fullmatch(pagename)):
+            group["buttons"] = [
+                {"type": "link", "text": words, "url": address}
+                for words, address in addresses(app.config, name[1]).items()
+                if words.startswith("Open in")
+            ]
 
 
 def item(link):
@@ -102,4 +118,5 @@ def item(link):
 def setup(app):
     """Register with Sphinx."""
     app.connect("doctree-read", open_chapter, priority=90)  # before Sphinx collects what there is to download
+    app.connect("html-page-context", in_the_menu, priority=600)  # after the theme has made its menu
     return {"parallel_read_safe": True, "parallel_write_safe": True}
