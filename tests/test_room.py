@@ -27,16 +27,15 @@ ROLE = "arn:aws:iam::000000000000:role/course-{}-jobs"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
 
 
-def answer(link, path=None, token=None, **headers):
+def answer(link, path=None, token=None, method="GET", body=None):
     """Return status and text of what a JupyterLab answers to who trusts the certificate of the room."""
     parts = urlsplit(link)
     if parts.scheme == "https":
         server = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=20, context=trusting(link))
     else:
         server = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
-    if token:
-        headers["Authorization"] = f"token {token}"
-    server.request("GET", path or f"{parts.path}?{parts.query}", headers=headers)
+    headers = {"Authorization": f"token {token}"} if token else {}
+    server.request(method, path or f"{parts.path}?{parts.query}", body, headers)
     response = server.getresponse()
     return response.status, response.read().decode()
 
@@ -151,6 +150,20 @@ def test_a_chapter_runs_as_its_learner(room):
     assert {job["TrainingJobName"].partition("-")[0] for job in jobs} == {"kim"}
     assert (proof["source"], proof["outputs"][0]["data"]["text/plain"]) == (["cleanup.left(course)"], ["[]"])
     assert ask(serving.variables(room.account), "/status")["TrainingJobs"] == []
+
+
+@pytest.mark.slow
+def test_settings_layouts_and_histories_are_a_learner_s_own(room):
+    kim, ada = (room.seat(name).environment() for name in ("kim", "ada"))
+    own = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    assert [
+        name for name in own if kim[name] == ada[name] or not kim[name].startswith(str(room.seat("kim").home))
+    ] == []
+    link, layout = room.links()["kim"], {"data": {}, "metadata": {"id": "default"}}
+    assert answer(link, "/lab/api/workspaces/default", token(link), "PUT", json.dumps(layout))[0] == 204
+    assert "default" in answer(link, "/lab/api/workspaces", token(link))[1]
+    other = room.links()["ada"]
+    assert json.loads(answer(other, "/lab/api/workspaces", token(other))[1])["workspaces"]["ids"] == []
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from ..own_account import policies
 
 COPIED = ("notebooks", "datasets", "book")  # of the clone; notebooks show the book's pictures and lead to its pages
 BEGIN = f"/lab/tree/{lab.FIRST}"  # what a link opens
+NO_PASSWORD = "--PasswordIdentityProvider.allow_password_change=False"  # whose page would offer to make one
 GRACE = 10  # seconds in which a JupyterLab may end its kernels
 STRANGERS = (".ipynb_checkpoints", "__pycache__")
 
@@ -45,6 +46,11 @@ class Seat:
         return self.folder / "work"
 
     @property
+    def home(self):
+        """The home of the learner's programs, with their settings, layouts and histories."""
+        return self.folder / "home"
+
+    @property
     def log(self):
         """What JupyterLab says."""
         return self.folder / "lab.log"
@@ -67,6 +73,7 @@ class Seat:
     def prepare(self, port, chapters):
         """Let the learner in, and put into the folder what is not there yet: keys, notebooks, a door."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.home.mkdir(exist_ok=True)
         keys = self.let_in(chapters)
         write(self.folder / "identity.json", {"Folder": str(self.account), **keys})
         known = self.door if (self.folder / "door.json").exists() else {"Token": secrets.token_urlsafe(24)}
@@ -101,7 +108,7 @@ class Seat:
         log = self.log.open("w", encoding="utf-8")
         command = lab.command(self.door["Port"], self.work, self.address, self.certificate)
         self.process = machines.launch(
-            [*command, f"--LabApp.default_url={BEGIN}"], self.environment(), self.work,
+            [*command, f"--LabApp.default_url={BEGIN}", NO_PASSWORD], self.environment(), self.work,
             on_line=lambda line: print(line, file=log, flush=True), on_end=lambda code: log.close(),
         )  # fmt: skip
 
@@ -109,7 +116,16 @@ class Seat:
         """Return the environment of the learner's programs: nothing in it leads to an account of the instructor's."""
         own = {name: value for name, value in os.environ.items() if name not in forgotten(os.environ)}
         own |= lab.environment(self.door["Token"], self.account)
-        return own | {serving.IDENTITY: str(self.folder / "identity.json"), console.DOOR: self.base}
+        caches = own.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")  # of fonts, say, which are the same for all
+        return own | {
+            serving.IDENTITY: str(self.folder / "identity.json"),
+            console.DOOR: self.base,
+            "HOME": str(self.home),
+            "XDG_CACHE_HOME": caches,
+            **dict.fromkeys(("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"), str(self.home / ".jupyter")),
+            "JUPYTER_RUNTIME_DIR": str(self.home / ".jupyter/runtime"),
+            "IPYTHONDIR": str(self.home / ".ipython"),
+        }
 
     def wait(self, seconds=lab.READY):
         """Wait until the learner's JupyterLab answers, or say why it does not."""
