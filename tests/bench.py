@@ -1,5 +1,6 @@
 """`make bench`: the local account's figures on this machine, each beside what it is compared with in the same run."""
 
+import io
 import multiprocessing
 import os
 import platform
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import boto3
 import psutil
+import urllib3
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 import workshop
@@ -247,9 +250,41 @@ def transfer(account, folder):
         row(f"{what}: the best of {len(took)} times", f"{min(took):.2f} s")
     middle = statistics.median(bare)
     row(f"download without boto3, kept nowhere ({middle:.2f} s), to `cp`", f"{middle / cp:.1f} x")
+    alone = boto3.Session().client("s3")
+    Nobody(large.read_bytes()).answer(alone)
+    own = statistics.median(seconds(lambda: alone.download_file("bench", "large", str(folder / "back"))) for _ in copy)
+    assert (folder / "back").read_bytes() == large.read_bytes()
+    row(f"download by boto3 without any server ({own:.2f} s), to `cp`", f"{own / cp:.1f} x")
     grown = (server.memory_info().rss - before) / 1024**2
     row("the server's memory after all these transfers", f"{grown:+.0f} MB", "bounded")
     shutil.rmtree(folder / "copy", ignore_errors=True)
+
+
+class Nobody:
+    """Answers a client of S3 out of memory, with no server and no socket: what is left is the client's own time."""
+
+    def __init__(self, content):
+        self.content = memoryview(content)
+
+    def answer(self, client):
+        """Let the client send nothing any more."""
+        client.meta.events.register("before-send.s3.*", self.response)
+
+    def response(self, request, **_):
+        """Return the response to HEAD, or to GET of a range."""
+        headers = {"ETag": '"nobody"', "Last-Modified": "Sun, 29 Nov 2026 10:00:00 GMT"}
+        if request.method == "HEAD":
+            return self.made(request, 200, headers | {"Content-Length": str(len(self.content))}, b"")
+        asked = request.headers["Range"]
+        start, end = (asked if isinstance(asked, str) else asked.decode()).removeprefix("bytes=").split("-")
+        part = self.content[int(start) : int(end) + 1 if end else len(self.content)]
+        span = f"bytes {start}-{int(start) + len(part) - 1}/{len(self.content)}"
+        return self.made(request, 206, headers | {"Content-Length": str(len(part)), "Content-Range": span}, part)
+
+    def made(self, request, status, headers, body):
+        """Return a response as botocore has it from its connection."""
+        raw = urllib3.HTTPResponse(body=io.BytesIO(body), headers=headers, preload_content=False)
+        return AWSResponse(request.url, status, headers, raw)
 
 
 def read(link):
