@@ -46,7 +46,7 @@ def row(path):
     title = re.search(r"^# (.+)$", opening, re.M)[1]
     question = " ".join(re.search(r"^\*\*([^*]+\?)\*\*", opening, re.M)[1].split())
     cost = course["cost"].replace(" ", "\N{NO-BREAK SPACE}")
-    after = ", ".join(map(str, course["prerequisites"])) or "–"
+    after = ", ".join(map(str, course["prerequisites"]))
     return f"| [{title}](/notebooks/{path.name})<br>{question} | {course['minutes']} | {cost} | {after} |"
 
 
