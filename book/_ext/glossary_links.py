@@ -1,4 +1,4 @@
-"""Glossary words in the chapters: each links to its entry where a chapter first uses it.
+"""Glossary words in the chapters: each links to its entry where a chapter first uses it; the search names each.
 
 The chapters themselves stay plain Markdown: the words come from book/glossary.md when the book is built.
 """
@@ -85,7 +85,17 @@ def link_chapter(app, doctree):
         link(doctree, int(chapter[1]), words(page.read_text(encoding="utf-8")))
 
 
+def found_by_name(app):
+    """Let the search show "Glossary > endpoint": a word is as a heading of the page, rather than the page once more."""
+    index = app.builder.indexer
+    for page, entries in index._index_entries.items():
+        index._all_titles[page] += [(word, anchor) for word, anchor, _ in entries]
+    index._index_entries.clear()
+    return []  # no page of its own
+
+
 def setup(app):
     """Register with Sphinx."""
     app.connect("doctree-read", link_chapter, priority=80)  # before opening.py adds words that are not the chapter's
+    app.connect("html-collect-pages", found_by_name)  # after all pages are indexed, before the index is written
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -74,6 +74,26 @@ def test_a_page_shuts_nobody_out(visitor, name):
     assert barriers(page) == []
 
 
+def test_on_a_telephone_a_chapter_that_needs_none_says_nothing_of_it(visitor, site):
+    page = visitor.new_page()
+    page.set_viewport_size({"width": WIDTHS[0], "height": 800})
+    page.goto(f"{site}/book/index.html")
+    said = """cells => cells.map(cell => [...cell.querySelectorAll("p")].map(
+      p => getComputedStyle(p, "::before").content.replace("none", "") + p.textContent).join(""))"""
+    first, second, *_ = page.locator("table.figures td:nth-child(4)").evaluate_all(said)
+    assert (first, second) == ("", '"after "1')
+
+
+@pytest.mark.parametrize("place", ["http", "file"])
+def test_a_search_finds_a_word_of_the_glossary_first_and_by_its_name(visitor, site, place):
+    page = visitor.new_page()
+    page.goto(f"{site if place == 'http' else HTML.as_uri()}/search.html?q=endpoint")
+    results = page.locator("#search-results li > a")
+    results.filter(has_text="An endpoint").first.wait_for()
+    shown = results.all_inner_texts()
+    assert shown[0] == "Glossary > endpoint" and len(shown) == len(set(shown))
+
+
 @pytest.mark.parametrize("place", ["http", "file"])
 def test_a_search_finds_the_chapter(visitor, site, place):
     page = visitor.new_page()
