@@ -56,7 +56,7 @@ def button(words, name):
     if "AWS_ENDPOINT_URL" not in os.environ:
         print(f"No program presses a button of AWS's console. Press {words} beside {name} there: {console.link(PAGE)}")
         return
-    page = console.address(PAGE)
+    page = os.environ["AWS_ENDPOINT_URL"] + urlsplit(console.address(PAGE)).path  # on this computer, also in a room
     with _browser() as browser:
         browser.get(ask(os.environ, "/console-link")["Url"], timeout=60).raise_for_status()
         buttons = Buttons(browser.get(page, timeout=60).text).found

@@ -56,6 +56,12 @@ def test_cloudtrail_tells_a_button_from_a_program(sagemaker, server):
     assert button["requestParameters"] == program["requestParameters"] == {"notebookInstanceName": server}
 
 
+def test_in_a_room_a_program_presses_on_this_computer(course, monkeypatch):
+    monkeypatch.setenv("COURSE_CONSOLE", "https://192.0.2.7:8900")
+    with pytest.raises(clicks.NoButton, match="no button 'Stop' for me-none; it has none for it"):
+        clicks.button("Stop", "me-none")
+
+
 def test_a_link_that_is_no_good_starts_nothing(course):
     with pytest.raises(requests.ConnectionError):
         clicks.launcher("http://me-gone.notebook.us-east-1.sagemaker.localhost:1?authToken=guess", "kernels")

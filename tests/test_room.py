@@ -83,6 +83,14 @@ def test_the_link_leads_to_the_first_chapter_with_the_learner_s_name_in_it(room)
 
 
 @pytest.mark.slow
+def test_the_console_in_a_learner_s_jupyterlab_is_that_learner_s(room):
+    link = room.links()["kim"]
+    status, page = answer(link, "/console/us-east-1/dashboard", token(link))
+    assert status == 200 and "course-kim/kim @ 000000000000" in page
+    assert answer(link, "/console/us-east-1/dashboard")[0] == 302
+
+
+@pytest.mark.slow
 def test_it_speaks_tls_with_the_certificate_whose_fingerprint_the_instructor_sees(room):
     parts = urlsplit(room.links()["kim"])
     shown = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((parts.hostname, parts.port)))

@@ -46,9 +46,13 @@ def host_of(request):
 
 def is_signed(request):
     """Tell whether a request claims to be signed, be it rightly or not."""
-    query = dict(parse_qsl(request.url.query, keep_blank_values=True))
-    is_old = "AWSAccessKeyId" in query and "Signature" in query
-    return is_old or "X-Amz-Signature" in query or request.headers.get("authorization", "").startswith("AWS4-")
+    return is_signed_query(request.url.query) or request.headers.get("authorization", "").startswith("AWS4-")
+
+
+def is_signed_query(text):
+    """Tell whether a query claims to be signed."""
+    query = dict(parse_qsl(text, keep_blank_values=True))
+    return "X-Amz-Signature" in query or ("AWSAccessKeyId" in query and "Signature" in query)
 
 
 async def caller_of(request, account):

@@ -21,6 +21,7 @@ from ..own_account import policies
 COPIED = ("notebooks", "datasets", "book")  # of the clone; notebooks show the book's pictures and lead to its pages
 BEGIN = f"/lab/tree/{lab.FIRST}"  # what a link opens
 NO_PASSWORD = "--PasswordIdentityProvider.allow_password_change=False"  # whose page would offer to make one
+CONSOLE = "helpers.room.console_extension"  # by which JupyterLab has the console, too
 GRACE = 10  # seconds in which a JupyterLab may end its kernels
 STRANGERS = (".ipynb_checkpoints", "__pycache__")
 
@@ -107,6 +108,7 @@ class Seat:
         """Start the learner's JupyterLab, which ends with this process; return at once."""
         log = self.log.open("w", encoding="utf-8")
         command = lab.command(self.door["Port"], self.work, self.address, self.certificate)
+        command.append(f"--ServerApp.jpserver_extensions={CONSOLE}=True")
         self.process = machines.launch(
             [*command, f"--LabApp.default_url={BEGIN}", NO_PASSWORD], self.environment(), self.work,
             on_line=lambda line: print(line, file=log, flush=True), on_end=lambda code: log.close(),

@@ -1,11 +1,15 @@
 """How the console gets into the learner's browser, and into nobody else's."""
 
 import html
+import os
 import webbrowser
 from pathlib import Path
 
 from .. import serving
 from ..client import ask
+from .sessions import PREFIX
+
+IN_A_ROOM = "COURSE_CONSOLE"  # the variable that says where a learner's browser reaches the local account
 
 
 def link(folder):
@@ -14,7 +18,12 @@ def link(folder):
 
 
 def open_console(folder, browser=True):
-    """Print a link into the console, and open one in the browser if there is a browser here."""
+    """Print a link into the console, and open one in the browser if there is a browser here.
+
+    A learner of a room sits at another computer: there it is part of JupyterLab, and whoever is signed in has it.
+    """
+    if door := os.environ.get(IN_A_ROOM):
+        return print(f"{door}{PREFIX}")
     serving.up(folder)
     print(link(folder))
     if browser:

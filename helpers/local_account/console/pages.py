@@ -235,7 +235,8 @@ def to_html(asked, page, token, still=False):
 def message(title, text, status, to="", closed=False):
     """Return a page that stands alone: a refusal, or one that leads on."""
     page = templates().get_template("message.html").render(title=title, text=text, to=to, closed=closed, prefix=PREFIX)
-    return Response(page, status, media_type="text/html")
+    headers = {"Course-Session": "none"} if closed else {}  # for who passes pages on: a new session would help
+    return Response(page, status, headers, media_type="text/html")
 
 
 def moved(to):
