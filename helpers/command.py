@@ -13,7 +13,7 @@ from .local_account.errors import Refused
 ROOT = Path(__file__).parents[1]
 ACCOUNT = ROOT / ".account"  # the account of this clone
 WORKSHOP = {  # what `course workshop` does
-    "plan": "Write the template for all learners, and print the commands, quotas and costs of the class.",
+    "plan": "Write the templates of the class, and print the commands, quotas and costs.",
     "room": "Show what each learner has running, what it costs, and which exercises are done.",
     "sweep": "Show what the learners have left, and end it with --yes; exit status 1 if anything is left.",
     "bill": "Show what each learner has cost, by AWS's rates.",
@@ -421,8 +421,10 @@ def _add_workshop(commands):
             command.add_argument(
                 "--usd", type=float, default=5, metavar="N", help="a learner's budget and limit (default: %(default)g)"
             )
-            command.add_argument("--folder", default="workshop", help="where the template goes (default: %(default)s)")
-            command.add_argument("--email", default="", help="who is told of those who have no address of their own")
+            command.add_argument("--folder", default="workshop", help="where the templates go (default: %(default)s)")
+            command.add_argument(
+                "--email", default="", help="who is told of the class, and of those without an address"
+            )
             command.add_argument("--repository", default="", metavar="URL", help="what notebook instances clone")
             continue
         command.add_argument("--account", choices=("local", "aws"), default="local", help="default: %(default)s")

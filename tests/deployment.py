@@ -11,11 +11,11 @@ NOTHING = object()  # AWS::NoValue
 
 
 class Stack:
-    """A template with its parameters, and what was made of its resources."""
+    """A template with its parameters, and what was made of its resources; what it nests lies in `folder`."""
 
-    def __init__(self, template, **parameters):
-        self.template = template
-        defaults = {name: each["Default"] for name, each in template["Parameters"].items() if "Default" in each}
+    def __init__(self, template, folder=None, **parameters):
+        self.template, self.folder = template, folder
+        defaults = {name: each["Default"] for name, each in template.get("Parameters", {}).items() if "Default" in each}
         self.values = PSEUDO | {"AWS::NoValue": NOTHING} | defaults | parameters
         self.made = {}  # logical name -> what GetAtt gives of it; "" is what Ref gives
 
@@ -23,9 +23,22 @@ class Stack:
         """Make everything, in the order of the template; `client(service)` makes clients."""
         for name, resource in self.template["Resources"].items():
             condition = resource.get("Condition")
+            assert resource.get("DependsOn", name) in {name, *self.made}
             if condition is None or self.holds({"Condition": condition}):
-                make = MAKERS[resource["Type"]]
-                self.made[name] = make(client, self.resolved(resource["Properties"]))
+                asked = self.resolved(resource["Properties"])
+                if resource["Type"] == "AWS::CloudFormation::Stack":
+                    self.made[name] = self._nested(client, asked)
+                else:
+                    self.made[name] = MAKERS[resource["Type"]](client, asked)
+
+    def _nested(self, client, asked):
+        """Deploy a template of the same folder; return its stack."""
+        template = json.loads(self.folder.joinpath(asked["TemplateURL"]).read_text())
+        stack = Stack(template, self.folder, **asked["Parameters"])
+        assert set(asked["Parameters"]) <= set(template["Parameters"])
+        assert all(stack.holds(each["Assert"]) for rule in template["Rules"].values() for each in rule["Assertions"])
+        stack.deploy(client)
+        return {"": stack}
 
     def resolved(self, value):
         """Return a value with everything filled in."""
@@ -45,6 +58,8 @@ class Stack:
                 return self.made[argument][""] if argument in self.made else self.values[argument]
             case "Fn::GetAtt":
                 return self.made[argument[0]][argument[1]]
+            case "Fn::Join":
+                return argument[0].join(map(str, self.resolved(argument[1])))
             case "Fn::Sub":
                 filled = re.sub(r"\$\{([^!}]+)\}", lambda found: str(self.values[found[1]]), argument)
                 return filled.replace("${!", "${")
@@ -65,6 +80,12 @@ class Stack:
             case "Fn::Equals":
                 return self.resolved(argument[0]) == self.resolved(argument[1])
         raise AssertionError(f"The template uses {name}, which is not known here.")
+
+
+def ordered(document):
+    """Return a policy with its resources in the order of their names, as filled in."""
+    statements = [each | {"Resource": sorted(each["Resource"])} for each in document["Statement"]]
+    return document | {"Statement": statements}
 
 
 def _policy(client, asked):

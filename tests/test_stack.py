@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from deployment import Stack
+from deployment import Stack, ordered
 from helpers import chapters, cleanup, command, session
 from helpers.own_account import policies, stack
 
@@ -18,12 +18,6 @@ def deployed(shared_account):
     one = Stack(stack.template(), Learner="me7", Email="me7@example.com", NotebookInstance="yes")
     one.deploy(shared_account.client)
     return one
-
-
-def ordered(document):
-    """Return a policy with its resources in the order of their names, as filled in."""
-    statements = [each | {"Resource": sorted(each["Resource"])} for each in document["Statement"]]
-    return document | {"Statement": statements}
 
 
 def documents(deployed):

@@ -15,10 +15,11 @@ import failures
 import least_privilege
 import others
 import things
-from deployment import Stack
+from deployment import Stack, ordered
 from helpers import belongings, chapters, cleanup, clock, command, prices, session
+from helpers.local_account.errors import Refused
 from helpers.own_account import policies, quota_requests, rentals, stack
-from helpers.own_account.workshop import plan, progress, roster
+from helpers.own_account.workshop import plan, progress, roster, stacks
 
 HOSTING = prices.rate("ml.m5.large", "hosting").usd_per_hour
 QUOTAS = {row["quota_code"]: row for row in prices.table("quotas.csv")}
@@ -121,37 +122,78 @@ def test_what_is_no_roster_is_refused(tmp_path, text, reason, capsys):
 # The plan
 
 
-def test_the_plan_has_a_template_for_all_and_a_command_for_each(tmp_path, capsys):
+def test_the_plan_has_a_template_of_the_class_and_the_commands_for_it(tmp_path, capsys):
     path, folder = tmp_path / "roster.csv", tmp_path / "made"
     path.write_text("learner,email,user\nkim,kim@example.com,\nada7,,ada.l\n")
     told = ["--usd", "7", "--email", "desk@example.com", "--folder", str(folder)]
     assert command.main(["workshop", "plan", str(path), "06", *told]) == 0
     said = capsys.readouterr().out
-    template = json.loads((folder / "learner.json").read_text())
-    assert template == stack.template(chapters=["06"]) and len([*folder.iterdir()]) == 1
-    commands = re.findall(r"^aws cloudformation .* --parameter-overrides (.*)$", said, re.M)
-    given = [dict(pair.split("=") for pair in each.split()) for each in commands]
-    assert given == [
-        {"Learner": "kim", "NotebookInstance": "yes", "Email": "kim@example.com", "Usd": "7"},
-        {"Learner": "ada7", "User": "ada.l", "Email": "desk@example.com", "Usd": "7"},
+    assert json.loads((folder / "learner.json").read_text()) == stack.template(chapters=["06"])
+    resources = json.loads((folder / "workshop.json").read_text())["Resources"]
+    assert [each["Properties"]["Parameters"] for each in (resources["LearnerKim"], resources["LearnerAda7"])] == [
+        {"Learner": "kim", "NotebookInstance": "yes", "Email": "kim@example.com", "Usd": "7", "Counts": "learner"},
+        {"Learner": "ada7", "User": "ada.l", "Email": "desk@example.com", "Usd": "7", "Counts": "learner"},
     ]
-    for values in given:
-        one = Stack(template, **values)
-        assert set(values) <= set(template["Parameters"]) and re.fullmatch(
-            template["Parameters"]["Learner"]["AllowedPattern"], values["Learner"]
-        )
-        assert one.holds(template["Rules"]["Somebody"]["Assertions"][0]["Assert"])
+    limit = resources["Class"]["Properties"]["Budget"]["BudgetLimit"]
+    assert limit == {"Amount": 14, "Unit": "USD"} and len([*folder.iterdir()]) == 2
+    packing, deploying = re.findall(r"^aws cloudformation (.*)$", said, re.M)
+    assert f"--template-file {folder}/workshop.json " in packing
+    packed = re.search(r"--output-template-file (\S+)$", packing)[1]
+    assert f"--template-file {packed} " in deploying and "CAPABILITY_NAMED_IAM" in deploying
     assert "At most, by the guard's limit: USD 7.00 for a learner, USD 14.00 for 2" in said
 
 
-def test_stacks_of_two_learners_stand_beside_each_other(shared_account):
+@pytest.mark.slow
+def test_the_class_of_a_plan_is_made_on_an_account(tmp_path, account):
+    path, folder = tmp_path / "roster.csv", tmp_path / "made"
+    path.write_text("learner,email,user\nkim,kim@example.com,\nada7,ada@example.com,\n")
+    plan.plan(path, ["06"], 7, folder=folder, email="desk@example.com")
+    one = Stack(json.loads((folder / "workshop.json").read_text()), folder)
+    one.deploy(account.client)
+    iam, budgets = account.client("iam"), account.client("budgets")
+    roles = {each["RoleName"] for each in iam.list_roles()["Roles"]}
+    wanted = {f"SageMakerCourse{what}-{name}" for what in ("Jobs", "Switch", "Work") for name in ("kim", "ada7")}
+    assert wanted <= roles
     for name in ("kim", "ada7"):
-        one = roster.Learner(name, f"{name}@example.com", "")
-        words = plan.deployment(one, "learner.json", 5.0, "us-east-1").split()
-        values = dict(word.split("=") for word in words[words.index("--parameter-overrides") + 1 :])
-        Stack(stack.template(chapters=["06"]), **values | {"NotebookInstance": "no"}).deploy(shared_account.client)
-    roles = {each["RoleName"] for each in shared_account.client("iam").list_roles()["Roles"]}
-    assert {f"SageMakerCourse{what}-{name}" for what in ("Jobs", "Switch") for name in ("kim", "ada7")} <= roles
+        made = one.made[f"Learner{name.title()}"][""]
+        exact = policies.document("jobs", ["06"], "000000000000", learner=name, role=f"SageMakerCourseJobs-{name}")
+        arn = made.made["JobsPolicy"][""]
+        document = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]
+        assert ordered(document) == ordered(exact)
+    told = {each["BudgetName"]: each for each in budgets.describe_budgets(AccountId="000000000000")["Budgets"]}
+    assert {name: float(each["BudgetLimit"]["Amount"]) for name, each in told.items()} == {
+        "kim-course": 7, "ada7-course": 7, "course-workshop": 14,
+    }  # fmt: skip
+    assert told["kim-course"]["CostFilters"] == {"TagKeyValue": ["user:learner$kim"]}
+    assert not told["course-workshop"].get("CostFilters")
+    sagemaker = account.client("sagemaker")
+    for name in ("kim-course", "ada7-course"):
+        sagemaker.get_waiter("notebook_instance_in_service").wait(NotebookInstanceName=name)
+        sagemaker.stop_notebook_instance(NotebookInstanceName=name)
+
+
+@pytest.mark.slow
+def test_two_hundred_learners_are_one_stack_within_the_quotas_and_a_linter_takes_it(tmp_path):
+    from cfnlint.api import lint_file
+    from cfnlint.config import ManualArgs
+
+    there = ManualArgs(regions=["us-east-1"])
+    people = [roster.Learner(f"l{number}", f"l{number}@example.com", "") for number in range(200)]
+    folder = tmp_path / "made"
+    path = rostered(tmp_path, *(one.name for one in people))
+    plan.plan(path, [], 5, folder=folder, email="desk@example.com")
+    text = (folder / "workshop.json").read_text()
+    resources = json.loads(text)["Resources"]
+    assert len(text) <= 1_000_000 and len(resources) == 201 <= 500  # of one stack, sent by S3 (CloudFormation's quotas)
+    assert stacks.resources(200) <= stacks.MOST_RESOURCES
+    first, eleventh = resources["LearnerL0"], resources["LearnerL10"]
+    assert "DependsOn" not in first and eleventh["DependsOn"] == "LearnerL0"
+    told = {match.rule.id for match in lint_file(folder / "workshop.json", there)}
+    assert told == {"W3002"}  # that `aws cloudformation package` has to put the other template into S3
+    (folder / "workshop.json").write_text(text.replace('"Learner":', '"Pupil":', 1))
+    assert "Pupil" in str(lint_file(folder / "workshop.json", there))
+    with pytest.raises(Refused, match=r"Divide the roster: \d+ learners fit"):
+        stacks.template([roster.Learner(f"l{number}", "", "") for number in range(300)])
 
 
 def test_quotas_are_those_of_all_learners_beside_awss_defaults(tmp_path, capsys):
@@ -197,7 +239,7 @@ def test_the_bill_before_is_the_recorded_one_times_the_learners(tmp_path, capsys
         (["--usd", "0.5"], "A learner's limit is USD 1 or more, not 0.5"),
         (["--usd", "nan"], "A learner's limit is USD 1 or more, not nan"),
         (["12"], "There is no chapter '12'"),
-        (["--folder", "/dev/null/x"], "The template cannot be written"),
+        (["--folder", "/dev/null/x"], "The templates cannot be written"),
     ),
 )
 def test_a_wrong_plan_is_refused_and_writes_nothing(tmp_path, options, reason, capsys, monkeypatch):

@@ -36,6 +36,7 @@ def template(repository="", idle=60, chapters=()):
         "Conditions": {
             "HasUser": {"Fn::Not": [{"Fn::Equals": [{"Ref": "User"}, ""]}]},
             "HasWork": {"Fn::Equals": [{"Ref": "NotebookInstance"}, "yes"]},
+            "CountsOwn": {"Fn::Equals": [{"Ref": "Counts"}, "learner"]},
         },
         "Resources": _policies(chapters) | _roles() | _budget() | _instance(repository, idle),
         "Outputs": OUTPUTS,
@@ -53,6 +54,10 @@ PARAMETERS = {
     "Usd": {
         "Type": "Number", "Default": 10, "MinValue": 1,
         "Description": "The budget of a month, which tells and stops nothing",
+    },
+    "Counts": {
+        "Type": "String", "Default": "account", "AllowedValues": ["account", "learner"],
+        "Description": "Whether the budget counts all costs of the account, or those with the learner's tag alone",
     },
     "NotebookInstance": {
         "Type": "String", "Default": "no", "AllowedValues": ["yes", "no"],
@@ -144,32 +149,36 @@ def _role(name, service, *attached):
 
 
 def _budget():
-    notifications = [
-        {
-            "Notification": {
-                "NotificationType": kind, "ComparisonOperator": "GREATER_THAN", "Threshold": percentage,
-                "ThresholdType": "PERCENTAGE",
-            },
-            "Subscribers": [{"SubscriptionType": "EMAIL", "Address": {"Ref": "Email"}}],
-        }
-        for kind, percentage in ALERTS
-    ]  # fmt: skip
-    budget = {
-        "BudgetName": {"Fn::Sub": f"{LEARNER}-course"},
-        "BudgetType": "COST",
-        "TimeUnit": "MONTHLY",
-        "BudgetLimit": {"Amount": {"Ref": "Usd"}, "Unit": "USD"},
-    }
+    tagged = {"TagKeyValue": [{"Fn::Join": ["", ["user:learner$", {"Ref": "Learner"}]]}]}
+    filters = {"CostFilters": {"Fn::If": ["CountsOwn", tagged, {"Ref": "AWS::NoValue"}]}}
+    return {"Budget": budget({"Fn::Sub": f"{LEARNER}-course"}, {"Ref": "Usd"}, {"Ref": "Email"}, TAGS, filters)}
+
+
+def budget(name, usd, email, tags, filters=()):
+    """Return the resource of a month's budget that tells by e-mail, and that no chapter deletes."""
     return {
-        "Budget": {
-            "Type": "AWS::Budgets::Budget",
-            "Properties": {
-                "Budget": budget,
-                "NotificationsWithSubscribers": notifications,
-                "ResourceTags": [*TAGS, notebook_instance.belongings.WORKPLACE],  # so that no chapter deletes it
+        "Type": "AWS::Budgets::Budget",
+        "Properties": {
+            "Budget": {
+                "BudgetName": name,
+                "BudgetType": "COST",
+                "TimeUnit": "MONTHLY",
+                "BudgetLimit": {"Amount": usd, "Unit": "USD"},
+                **dict(filters),
             },
-        }
-    }
+            "NotificationsWithSubscribers": [
+                {
+                    "Notification": {
+                        "NotificationType": kind, "ComparisonOperator": "GREATER_THAN", "Threshold": percentage,
+                        "ThresholdType": "PERCENTAGE",
+                    },
+                    "Subscribers": [{"SubscriptionType": "EMAIL", "Address": email}],
+                }
+                for kind, percentage in ALERTS
+            ],
+            "ResourceTags": [*tags, notebook_instance.belongings.WORKPLACE],
+        },
+    }  # fmt: skip
 
 
 def _instance(repository, idle):

@@ -1,9 +1,8 @@
-"""What has to be there before the day: a stack for each learner, quotas, money. Nothing is asked of AWS for it."""
+"""What has to be there before the day: a stack for the class, quotas, money. Nothing is asked of AWS for it."""
 
 import csv
 import json
 import math
-import shlex
 from pathlib import Path
 
 from ... import prices
@@ -11,14 +10,14 @@ from ...chapters import RUNS, found
 from ...local_account.errors import Refused
 from ...tables import Table
 from .. import policies, quota_requests, stack
+from . import stacks
 from .roster import read
 
-TEMPLATE = "learner.json"  # one for all: what varies are its parameters
 CLOCK = "clock.forward("  # in a chapter whose run takes seconds that nobody has waited for
 
 
 def plan(roster, chapters=(), usd=5.0, region=prices.REGION, folder="workshop", email="", repository=""):
-    """Write the template into a folder, and return the plan for a roster and chapters ("06"), or for all, as a text.
+    """Write the templates into a folder, and return the plan for a roster and chapters ("06"), or for all, as a text.
 
     `email` is told of those learners who have no address of their own. Raises Refused, and then nothing is written.
     """
@@ -28,16 +27,21 @@ def plan(roster, chapters=(), usd=5.0, region=prices.REGION, folder="workshop", 
     learners = read(roster)
     if mute := [learner.name for learner in learners if not (learner.email or email)]:
         raise Refused(f"Nobody would be told what {', '.join(mute)} spent. Add addresses to {roster}, or say --email.")
-    template = stack.text(repository=repository, chapters=list(chapters))
-    place = Path(folder) / TEMPLATE
+    templates = {
+        stacks.LEARNER: stack.text(repository=repository, chapters=list(chapters)),
+        stacks.CLASS: stacks.text(learners, usd=usd, email=email),
+    }
+    place = Path(folder) / stacks.CLASS
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(template + "\n", encoding="utf-8")
+        for name, template in templates.items():
+            place.with_name(name).write_text(template + "\n", encoding="utf-8")
     except OSError as error:
-        raise Refused(f"The template cannot be written: {error}") from None
+        raise Refused(f"The templates cannot be written: {error}") from None
     parts = [
-        f"{place}: the template for all {len(learners)} learners. Whoever administers the account types:",
-        "\n".join(deployment(learner, place, usd, region, email) for learner in learners),
+        f"{place}: the template of the class, with that of each of its {len(learners)} learners beside it. Whoever "
+        "administers the account names a bucket there, and types:",
+        "\n".join(stacks.commands(place, region)),
         str(_belonging(learners, usd)),
         _quotas(chapters, learners, region),
         _bill(chapters, len(learners), usd, region),
@@ -45,27 +49,18 @@ def plan(roster, chapters=(), usd=5.0, region=prices.REGION, folder="workshop", 
     return "\n\n".join(parts)
 
 
-def deployment(learner, template, usd, region, email=""):
-    """Return the command that makes a learner's stack; who has no IAM user gets a notebook instance to work on."""
-    work = {"User": learner.user} if learner.user else {"NotebookInstance": "yes"}
-    values = {"Learner": learner.name, **work, "Email": learner.email or email, "Usd": f"{usd:g}"}
-    command = [
-        "aws", "cloudformation", "deploy", "--region", region, "--stack-name", f"course-{learner.name}",
-        "--template-file", str(template), "--capabilities", "CAPABILITY_NAMED_IAM",
-        "--parameter-overrides", *(f"{name}={value}" for name, value in values.items()),
-    ]  # fmt: skip
-    return shlex.join(command)
-
-
 def _belonging(learners, usd):
     rows = [
-        [one.name, f"{one.name}-…", f"learner={one.name}", f"course-{one.name}", one.user or f"{one.name}-course",
+        [one.name, f"{one.name}-…", f"learner={one.name}", one.user or f"{one.name}-course",
          f"{one.name}-course, USD {usd:g}"]
         for one in learners
     ]  # fmt: skip
-    columns = ["learner", "names", "tag", "stack", "works as, or on", "budget of a month"]
-    note = f"The guard keeps to the same: each learner types `course guard --usd {usd:g}` once in the own clone."
-    return Table(columns, rows, notes=[note])
+    columns = ["learner", "names", "tag", "works as, or on", "budget of a month"]
+    notes = [
+        "Budgets count what bears the learner's tag, once tags count: see the page on workshops.",
+        f"The guard keeps to the same: each learner types `course guard --usd {usd:g}` once in the own clone.",
+    ]
+    return Table(columns, rows, notes=notes)
 
 
 def _quotas(chapters, learners, region):
