@@ -5,7 +5,8 @@
     ada7,ada@example.com,ada.l
 
 `learner` is the name that stands in all names and tags, `email` is who is told what was spent, `user` is the IAM user
-who gets the learner's policy. The last two may be left out.
+who gets the learner's policy. `profile` is the profile of ~/.aws/config by which the instructor reaches the learner's
+own account, where each has one. All but the first may be left out.
 """
 
 import csv
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from ...local_account.errors import Refused
 
-COLUMNS = ("learner", "email", "user")
+COLUMNS = ("learner", "email", "user", "profile")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")  # as the template wants it
 USER = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)  # as IAM wants it
 
@@ -27,6 +28,7 @@ class Learner:
     name: str
     email: str  # "" if the roster has none
     user: str  # "" if the learner has no IAM user
+    profile: str = ""  # "" if the learner works on the account of the usual settings
 
 
 def read(path):
@@ -51,11 +53,11 @@ def _learners(path, rows):
             wrong.append(f"line {number} has more or fewer fields than the first line.")
             continue
         values = {column: (row.get(column) or "").strip() for column in COLUMNS}
-        learner = Learner(values["learner"], values["email"], values["user"])
+        learner = Learner(*(values[column] for column in COLUMNS))
         wrong += [f"line {number}: {sentence}" for sentence in _wrong(learner, seen)]
         seen.setdefault(("learner", learner.name), number)
         if learner.user:
-            seen.setdefault(("user", learner.user), number)
+            seen.setdefault(("user", learner.user, learner.profile), number)
         learners.append(learner)
     if wrong:
         raise Refused(f"{path} has {len(wrong)} mistakes, and nothing was done.\n" + "\n".join(wrong))
@@ -89,5 +91,7 @@ def _wrong(learner, seen):
         yield f"an address is like kim@example.com, not {learner.email!r}."
     if learner.user and not USER.fullmatch(learner.user):
         yield f"an IAM user's name has letters, digits and +=,.@_- only, 64 at most, not {learner.user!r}."
-    elif ("user", learner.user) in seen:
-        yield f"the user {learner.user} stands in line {seen['user', learner.user]} already."
+    elif at := seen.get(("user", learner.user, learner.profile)):
+        yield f"the user {learner.user} stands in line {at} already."
+    if learner.profile != learner.profile.strip() or not learner.profile.isprintable():
+        yield f"a profile is the name of one in ~/.aws/config, not {learner.profile!r}."

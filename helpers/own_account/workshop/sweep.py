@@ -8,31 +8,28 @@ from itertools import chain
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ... import alerts, belongings, cleanup, costs, session
+from ... import alerts, belongings, cleanup, costs
 from ...belongings import ENDPOINT, JOBS, NOTEBOOK, RESTING
 from .. import clean
-from ..regions import asked
+from .accounts import asked
 from .room import each
-from .roster import read
 
 ALONE = "leave alone"  # what a plan says of what it does not touch
 
 
 def sweep(roster, account, regions, really=False, workplace=False):
     """Print what lives by learner, end it if `really` so, and return whether nothing is left in any of the regions."""
-    names, left = [learner.name for learner in read(roster)], []
-    for region, found, problem in asked(
-        account, names, regions, lambda courses: _swept(courses, really, workplace), session.look
-    ):
+    left = []
+    for _, where, found, problem in asked(roster, account, regions, lambda courses: _swept(courses, really, workplace)):
         if problem:
-            print(f"{region} could not be asked: {problem}")
-        left += [f"{region}: {problem}"] if problem else [f"{region}, {line}" for line in found]
+            print(f"{where} could not be asked: {problem}")
+        left += [f"{where}: {problem}"] if problem else [f"{where}, {line}" for line in found]
     return clean.concluded(left, really, "Nothing of the roster's learners is left.", "stopped or deleted")
 
 
 def _swept(courses, really, workplace):
     """Show a region's plan, carry it out if it is to be, and return what is left, each line behind its learner."""
-    print(f"{len(courses)} learners in {courses[0].region}:")
+    print(f"{len(courses)} learner{'s' * (len(courses) > 1)} in {courses[0].region} of {courses[0].account_id}:")
     asked_before = belongings.together(courses)
     plans = each(asked_before, lambda course: _asked(lambda: _planned(course, workplace)))
     for course, (lines, problem) in zip(courses, plans, strict=True):
