@@ -1,5 +1,6 @@
 """A class in which each learner has an account of their own, reached by a profile of the instructor's."""
 
+import json
 import os
 import re
 
@@ -70,6 +71,22 @@ def test_an_account_that_cannot_be_reached_leaves_the_others_their_turn(own, tmp
     assert re.search(r"us-east-1 of profile bens could not be asked: .*The config profile \(bens\) could not be", said)
     assert re.search(r"us-east-1 of profile kims could not be asked: .*Could not connect to the endpoint", said)
     assert models(own["ada"]) == []
+
+
+def test_the_plan_has_a_template_and_commands_for_each_account(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "roster.csv").write_text(
+        "learner,email,profile\nkim,k@example.com,one\nada,a@example.com,\nben,b@example.com,\n"
+    )
+    assert command.main(["workshop", "plan", "roster.csv", "06"]) == 0
+    said = capsys.readouterr().out
+    made = {path.name: json.loads(path.read_text())["Resources"] for path in (tmp_path / "workshop").glob("work*.json")}
+    assert {name: sorted(found) for name, found in made.items()} == {
+        "workshop-one.json": ["LearnerKim"], "workshop.json": ["LearnerAda", "LearnerBen"],
+    }  # fmt: skip
+    deployed = [line for line in said.splitlines() if line.startswith("aws cloudformation deploy")]
+    assert [(" --profile one " in line, "workshop-one" in line) for line in deployed] == [(True, True), (False, False)]
+    assert "In each of 2 accounts" in said and re.search(r"quota in us-east-1 +2 learners", said)
 
 
 def test_the_same_user_may_be_in_two_accounts(tmp_path, capsys):

@@ -11,10 +11,10 @@ FIRST = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")  # w
 
 
 def by_profile(learners):
-    """Return the names of learners by the profile that reaches their account, "" for the usual settings."""
+    """Return learners by the profile that reaches their account, "" for the usual settings."""
     found: dict[str, list] = {}
     for learner in learners:
-        found.setdefault(learner.profile, []).append(learner.name)
+        found.setdefault(learner.profile, []).append(learner)
     return found
 
 
@@ -24,9 +24,10 @@ def asked(roster, account, wanted, question):
     Each region comes once for each account. A local account is one for all, whatever the profiles.
     """
     learners = read(roster)
-    groups = by_profile(learners) if account == "aws" else {"": [learner.name for learner in learners]}
+    groups = by_profile(learners) if account == "aws" else {"": learners}
     for region in dict.fromkeys(wanted):
-        for profile, names in groups.items():
+        for profile, those in groups.items():
+            names = [learner.name for learner in those]
             with reached_by(profile):
                 answer, problem = _asked(account, names, region, question, alone=len(groups) == 1)
             yield region, f"{region} of profile {profile}" if profile else region, answer, problem

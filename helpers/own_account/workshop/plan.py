@@ -11,6 +11,7 @@ from ...local_account.errors import Refused
 from ...tables import Table
 from .. import policies, quota_requests, stack
 from . import stacks
+from .accounts import by_profile
 from .roster import read
 
 CLOCK = "clock.forward("  # in a chapter whose run takes seconds that nobody has waited for
@@ -27,26 +28,32 @@ def plan(roster, chapters=(), usd=5.0, region=prices.REGION, folder="workshop", 
     learners = read(roster)
     if mute := [learner.name for learner in learners if not (learner.email or email)]:
         raise Refused(f"Nobody would be told what {', '.join(mute)} spent. Add addresses to {roster}, or say --email.")
-    templates = {
-        stacks.LEARNER: stack.text(repository=repository, chapters=list(chapters)),
-        stacks.CLASS: stacks.text(learners, usd=usd, email=email),
+    groups = by_profile(learners)
+    templates = {stacks.LEARNER: stack.text(repository=repository, chapters=list(chapters))} | {
+        stacks.of(profile): stacks.text(found, usd=usd, email=email) for profile, found in groups.items()
     }
-    place = Path(folder) / stacks.CLASS
+    place = Path(folder)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         for name, template in templates.items():
-            place.with_name(name).write_text(template + "\n", encoding="utf-8")
+            (place / name).write_text(template + "\n", encoding="utf-8")
     except OSError as error:
         raise Refused(f"The templates cannot be written: {error}") from None
     parts = [
-        f"{place}: the template of the class, with that of each of its {len(learners)} learners beside it. Whoever "
-        "administers the account names a bucket there, and types:",
-        "\n".join(stacks.commands(place, region)),
+        *(_deployment(place / stacks.of(profile), region, profile, found) for profile, found in groups.items()),
         str(_belonging(learners, usd)),
-        _quotas(chapters, learners, region),
+        _quotas(chapters, max(groups.values(), key=len), region, len(groups)),
         _bill(chapters, len(learners), usd, region),
     ]
     return "\n\n".join(parts)
+
+
+def _deployment(place, region, profile, learners):
+    """Tell how the stack of the learners on one account is made."""
+    where = f"the account of profile {profile}" if profile else "the account"
+    many = f"each of its {len(learners)} learners" if len(learners) > 1 else f"its learner {learners[0].name}"
+    head = f"{place}: the template of the class, with that of {many} beside it. Whoever administers {where} names a"
+    return "\n".join([f"{head} bucket there, and types:", *stacks.commands(place, region, profile)])
 
 
 def _belonging(learners, usd):
@@ -63,8 +70,11 @@ def _belonging(learners, usd):
     return Table(columns, rows, notes=notes)
 
 
-def _quotas(chapters, learners, region):
-    """Tell which quotas a class needs, and how one asks for those that AWS's published defaults do not reach."""
+def _quotas(chapters, learners, region, accounts):
+    """Tell which quotas the learners of one account need, and how one asks for those that AWS's defaults do not reach.
+
+    Of several accounts it is told for the one with the most learners.
+    """
     workplaces = sum(not learner.user for learner in learners)
     known, short, rows = quota_requests.published(), {}, []
     needed = quota_requests.for_class(chapters, len(learners), workplaces)
@@ -74,10 +84,11 @@ def _quotas(chapters, learners, region):
         short |= {name: count} if is_short else {}
         default = "not known" if value is None else f"{value:g}"
         rows.append([name, count, default, ("look" if value is None else "ask for it") if is_short else ""])
+    each = [f"In each of {accounts} accounts; the one with the most learners is counted."] if accounts > 1 else []
     table = Table(
         [f"quota in {region}", f"{len(learners)} learners", "AWS's default", "to do"], rows,
         empty="These chapters rent no machines.",
-        notes=["Defaults are those that AWS published in 2026; `course preflight` tells those of your account."],
+        notes=["Defaults are those that AWS published in 2026; `course preflight` tells those of your account.", *each],
     )  # fmt: skip
     if not short:
         return str(table)

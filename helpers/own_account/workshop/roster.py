@@ -93,5 +93,5 @@ def _wrong(learner, seen):
         yield f"an IAM user's name has letters, digits and +=,.@_- only, 64 at most, not {learner.user!r}."
     elif at := seen.get(("user", learner.user, learner.profile)):
         yield f"the user {learner.user} stands in line {at} already."
-    if learner.profile != learner.profile.strip() or not learner.profile.isprintable():
-        yield f"a profile is the name of one in ~/.aws/config, not {learner.profile!r}."
+    if learner.profile and not USER.fullmatch(learner.profile):
+        yield f"a profile's name has letters, digits and +=,.@_- only, 64 at most, not {learner.profile!r}."

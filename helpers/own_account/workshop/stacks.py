@@ -43,13 +43,19 @@ def resources(learners):
     return learners * (len(stack.template()["Resources"]) + 1) + 1
 
 
-def commands(place, region):
+def of(profile):
+    """Return the file of the template for the learners whose account a profile reaches, "" for the usual settings."""
+    return f"workshop-{profile}.json" if profile else CLASS
+
+
+def commands(place, region, profile=""):
     """Return the two commands that make the class; BUCKET is any bucket of the account in that region."""
+    where = f"--region {region}" + (f" --profile {profile}" if profile else "")
     packed = place.with_suffix(".packaged.json")
     return [
-        f"aws cloudformation package --region {region} --template-file {place} --s3-bucket BUCKET --use-json "
+        f"aws cloudformation package {where} --template-file {place} --s3-bucket BUCKET --use-json "
         f"--output-template-file {packed}",
-        f"aws cloudformation deploy --region {region} --stack-name course-workshop --template-file {packed} "
+        f"aws cloudformation deploy {where} --stack-name course-workshop --template-file {packed} "
         "--s3-bucket BUCKET --capabilities CAPABILITY_NAMED_IAM --disable-rollback",
     ]
 
