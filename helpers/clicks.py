@@ -11,12 +11,14 @@ The console of AWS is pressed by people only: there `button` says where, and doe
 import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
 from . import console
 from .local_account.client import ask
+from .local_account.serving import FOLDER
 
 PAGE = "notebook instances"
 
@@ -73,6 +75,8 @@ def launcher(link, *kinds):
     # Browsers take every name below `localhost` for this computer, other programs do not.
     here = re.sub(r"^http://[^/:?]+\.localhost(:\d+)", r"http://127.0.0.1\1/", link)
     with _browser() as browser:
+        if link.startswith("https:") and not browser.trust_env:  # in a room, whose certificate nobody else knows
+            browser.verify = str(Path(os.environ[FOLDER], "room.crt"))
         browser.get(f"{here}&view=lab", timeout=60).raise_for_status()
         for kind in kinds:
             token = {"X-XSRFToken": browser.cookies["_xsrf"]}

@@ -52,7 +52,9 @@ def hold(folder, roster, name=None, chapters=(), region=serving.REGION, port=Non
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C leaves nothing running
         with ThreadPoolExecutor(max(1, len(seats))) as several:
             list(several.map(Seat.close, seats))
-        if not ran:
+        if ran and serving.find(folder):
+            note_place(folder, "127.0.0.1", None)
+        elif not ran:
             serving.down(folder)
         print("\nClosed: the room" + ("; the account ran before and still runs." if ran else " and its account."))
 

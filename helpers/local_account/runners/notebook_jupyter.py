@@ -3,6 +3,7 @@
 python notebook_jupyter.py PLAN
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -70,8 +71,9 @@ class Links(IdentityProvider):
         link = read(hashlib.sha256(token.encode()).hexdigest())
         if link.get("State") != "open":
             return STALE if link else FORGED
-        name, secure = self.get_cookie_name(handler), {"httponly": True, "samesite": "Lax", "path": "/"}
-        handler.set_secure_cookie(name, link["Session"], expires_days=link["Seconds"] / 86400, **secure)
+        name, kept = self.get_cookie_name(handler), {"httponly": True, "samesite": "Lax", "path": "/"}
+        kept["secure"] = is_of_door(handler)
+        handler.set_secure_cookie(name, link["Session"], expires_days=link["Seconds"] / 86400, **kept)
         return None
 
     def session_of(self, handler):
@@ -161,6 +163,19 @@ def configuration(plan, secret):
     return c
 
 
+def is_of_door(handler):
+    """Tell whether a browser came by the door that the account has opened for other computers, which speaks TLS."""
+    with contextlib.suppress(OSError):
+        return handler.request.host == (OWN / "door").read_text()
+    return False
+
+
+def open_to_door():
+    """Take the address and port of the door for a name of this server, beside the names of this computer."""
+    check = JupyterHandler.check_host
+    JupyterHandler.check_host = lambda handler: is_of_door(handler) or check(handler)
+
+
 def close_to_strangers(server):
     """Hang up on other users of this computer before a word of theirs is read, whatever link or cookie they have."""
     take = server.http_server.handle_stream
@@ -190,5 +205,6 @@ if __name__ == "__main__":
     app = ServerApp.instance(config=configuration(PLAN, (OWN / "secret").read_text()))
     app.initialize([])
     close_to_strangers(app)
+    open_to_door()
     watch(app)
     app.start()

@@ -19,8 +19,11 @@ def host(region, name):
     return f"{name}.notebook.{region}.sagemaker.localhost"
 
 
-def create(account, record, machine, seconds):
-    """Return a URL that opens an instance for five minutes, and a browser's session for so many seconds."""
+def create(account, at, machine, seconds):
+    """Return a URL that opens an instance for five minutes, and a browser's session for so many seconds.
+
+    `at` is where browsers find the instance: "http://NAME.notebook.us-east-1.sagemaker.localhost:4711".
+    """
     token, now = secrets.token_urlsafe(48), account.clock.now()
     folder = machine.path(FOLDER)
     link = folder / hashlib.sha256(token.encode()).hexdigest()
@@ -29,7 +32,7 @@ def create(account, record, machine, seconds):
     write(link, {"State": OPEN, "Session": session.name, "Seconds": seconds})
     account.clock.at(now + GOOD, lambda: close(link))
     account.clock.at(now + timedelta(seconds=seconds), lambda: close(session))
-    return f"http://{record['Url']}?authToken={token}"
+    return f"{at}?authToken={token}"
 
 
 def write(path, content):

@@ -167,6 +167,11 @@ def used(machine):
     return machine.path(f"{OWN}/used")
 
 
+def door(machine):
+    """Return the file that says by which address and port other computers reach the instance, where they do."""
+    return machine.path(f"{OWN}/door")
+
+
 def write_private(path, text):
     """Write a file that only this user can read."""
     path.touch(mode=0o600)

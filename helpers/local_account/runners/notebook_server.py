@@ -11,6 +11,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from . import notebook_git, notebook_machine
 from .failure import Failure
+from .notebook_door import Door
 
 GROUP = "/aws/sagemaker/NotebookInstances"
 READY = 120  # seconds that JupyterLab may take to answer
@@ -31,8 +32,8 @@ class NotebookServer:
 
     def __init__(self, room, record):
         self.room, self.account, self.record, self.key = room, room.account, record, key_of(record)
-        self.machine = self.process = None
-        self.begun, self.ending = threading.Event(), threading.Event()
+        self.machine = self.process = self.opened = None  # opened: the door to other computers, if there is one
+        self.begun, self.ending, self.opening = threading.Event(), threading.Event(), threading.Lock()
         self.finished = {}  # exit code of each script that has ended, by its name
         self.logs = {}
 
@@ -148,6 +149,29 @@ class NotebookServer:
         self.room.let_go(self)
         self.room.change(self.record, NotebookInstanceStatus="Failed", FailureReason=reason[:1024])
 
+    def door(self, room):
+        """Return the door to the instance from the address of a room, opened when the first link asks for it."""
+        with self.opening:
+            if self.ending.is_set():
+                raise OSError("the instance is being stopped")
+            if self.opened is None or self.opened.room != room:
+                self._close_door()
+                door = Door(room, self.record["_Port"])
+                notebook_machine.door(self.machine).write_text(door.place)  # JupyterLab takes it for its own name
+                self.opened = door
+            return self.opened
+
+    def close_door(self, but_of=None):
+        """Close the door to the instance, unless it is that of a room."""
+        with self.opening:
+            if self.opened and self.opened.room != but_of:
+                self._close_door()
+
+    def _close_door(self):
+        if self.opened:
+            self.opened.close()
+            self.opened = None
+
     def ask_to_end(self):
         """Let the machine begin to end, so that several end together."""
         self.ending.set()
@@ -157,6 +181,7 @@ class NotebookServer:
     def end(self, grace=GRACE):
         """End the machine and all that is on it but the volume."""
         self.ask_to_end()
+        self.close_door()
         if self.process:
             self.process.stop(grace)
         self.begun.wait(grace)

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 
+from ..errors import LocalLimit
 from . import notebook_links, notebook_machine
 from .notebook_server import NotebookServer, free_port, key_of
 
@@ -18,6 +19,7 @@ class Notebooks:
     def __init__(self, account):
         self.account, self.lock = account, threading.RLock()
         self.servers, self.threads = {}, set()
+        self.room = None  # where the computers of a room reach this one: {"Address", "Certificate", "Key"}
 
     def first(self, region, request):
         """Return what the record of a new instance says, beside what was asked for: where it is found."""
@@ -51,7 +53,20 @@ class Notebooks:
 
     def presigned_url(self, record, seconds):
         """Return a URL that opens an instance to a browser, for a session of so many seconds."""
-        return notebook_links.create(self.account, record, self.servers[key_of(record)].machine, seconds)
+        server, at = self.servers[key_of(record)], f"http://{record['Url']}"
+        if self.room:
+            try:
+                at = f"https://{server.door(self.room).place}"
+            except OSError as error:
+                where = self.room["Address"]
+                raise LocalLimit(f"No port of {where}, where the room is, can be opened: {error}.") from None
+        return notebook_links.create(self.account, at, server.machine, seconds)
+
+    def be_reached(self, room):
+        """Lead links to the address of a room from now on, or to this computer alone if it has no certificate."""
+        self.room = room if room["Certificate"] else None
+        for server in list(self.servers.values()):
+            server.close_door(but_of=self.room)
 
     def running(self):
         """Return the names of the instances that have a machine."""

@@ -15,7 +15,6 @@ from .sagemaker import refused
 
 LONGEST = 30  # seconds that a question for news is held
 FARTHEST = timedelta(days=400)  # that the clock moves at once
-ROOM = ("Setting", "", "room")  # the record that says where a room reaches this computer
 
 
 async def serve(request, account, caller):
@@ -85,9 +84,13 @@ def _dated(letter):
 
 
 async def room(request, account):
-    """Note where the computers of a room reach this one, and by which certificate: the owner's to say."""
+    """Note where the computers of a room reach this one, and by which certificate: the owner's to say.
+
+    It holds while this account is served, and no longer: nothing opens a port to a network that nobody has asked for.
+    """
     refuse_learner(request, account, "say where the room is")
-    account.records.put(*ROOM, await _content(request, "Address", "Certificate", "Key"))
+    content = await _content(request, "Address", "Certificate", "Key")
+    await asyncio.to_thread(account.notebooks.be_reached, content)
     return {}
 
 
