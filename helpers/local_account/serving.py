@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ FOLDER = "COURSE_ACCOUNT_FOLDER"  # the variable that names another account for 
 IDENTITY = "COURSE_IDENTITY"  # the variable that names the file with a learner's own keys of that account, in a room
 IDLE = 12 * 3600  # seconds without a request after which a server leaves by itself
 READY = 20  # seconds that a server may take to answer before we say that it does not
+KEPT_OUT = (errno.EACCES, errno.EPERM, errno.EROFS)  # what the system says to those who may not
 DEFAULTS = Path(__file__).parent.parent / "sdk_defaults.yaml"
 
 
@@ -69,18 +71,30 @@ def _up(folder, port, region, idle, enforce):
             f"Port {wanted} is taken by another program. Choose another with --port, or leave it out for a free one."
         )
     fill(folder)
+    if refused := re.search(r"^(?:PermissionError|OSError): \[Errno \d+\] (.+: .+)$", said, re.M):
+        refuse(folder, refused[1])
     raise NotServed(f"The account in {folder} did not start. {folder / 'server.log'} says:\n{said}")
 
 
 @contextmanager
 def room(folder):
-    """Say in a sentence that the disk of an account is full, if that is what stops what is done there."""
+    """Say in a sentence that an account's disk is full, or closed to us, if that is what stops what is done there."""
     try:
         yield
     except OSError as error:
+        if error.errno in KEPT_OUT:
+            refuse(folder, f"{error.strerror}: '{error.filename}'")
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise NotServed(f"No space is left for the account in {folder}. Make room there, and try again.") from error
+
+
+def refuse(folder, said):
+    """Say that the system does not let us write in an account's folder, or read it."""
+    raise NotServed(
+        f"The account in {folder} is closed to us ({said}). Was it made with sudo? sudo chown -R $(id -un) {folder} "
+        "makes it ours. On a disk that is read-only, name another folder: export COURSE_ACCOUNT_FOLDER=FOLDER"
+    )
 
 
 def fill(folder):
@@ -191,7 +205,7 @@ def _own_environment():
 def held(folder):
     """Tell whether a server holds the folder, by trying to hold it."""
     try:
-        with open(Path(folder, "lock")) as lock:
+        with room(folder), open(Path(folder, "lock")) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
