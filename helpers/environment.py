@@ -4,6 +4,7 @@ Any Python 3 can run this file, if only to be told that another one is wanted. I
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +60,13 @@ NO_NETWORK = (
     "Is there a network? Behind a proxy: export HTTPS_PROXY=http://HOST:PORT. With a mirror: export PIP_INDEX_URL=URL "
     "UV_DEFAULT_INDEX=URL",
 )
+CLOSED = (
+    "We may not write in {place}, or not read it.",
+    "Was it made with sudo? Then: sudo chown -R $(id -un) {place}. On a disk that is read-only, clone to another.",
+)
 OTHER = ("Set-up stopped in `{command}`.", "Its last words stand above.")
+
+WAITS = "Another set-up of this clone is at work; this one waits until it has ended."
 
 # What pip, uv and Python say of it; the first that fits counts
 SAID = {
@@ -68,6 +76,7 @@ SAID = {
     r"proxyerror|tunnel connection failed|cannot connect to proxy": PROXY,
     r"newconnectionerror|nameresolutionerror|max retries exceeded|connection (refused|reset|aborted)|timed out"
     r"|name resolution|name or service not known|network is unreachable": NO_NETWORK,
+    r"permission denied|read-only file system": CLOSED,
 }
 
 
@@ -102,6 +111,8 @@ def main(arguments=None):
     folder = Path(options.folder).resolve()
     try:
         make(folder, options.with_this_python)
+    except PermissionError:
+        print(Obstacle(CLOSED, place=place(folder)), file=sys.stderr)
     except Failed as failed:
         print(*failed.said.splitlines()[-12:], "", told(failed, folder), sep="\n", file=sys.stderr)
     except Obstacle as obstacle:
@@ -115,17 +126,43 @@ def make(folder, this_python=False):
     """Make the environment in a folder; one that stands is kept, and gets what is new in the locks."""
     if MINE not in FITTING:
         raise Obstacle(WRONG_PYTHON, python=sys.executable, version="{}.{}.{}".format(*sys.version_info))
-    begins = why(folder, this_python)
-    if not begins and recorded(folder)["Files"] == digest():
+    if stands(folder, this_python):
         return
-    if begins:
-        print(f"{folder} is made {begins}.", flush=True)
-        run(sys.executable, "-m venv --clear --without-pip", folder)
-        bring_pip(folder / "bin/python")
-    print("Installing the packages, which takes about a minute where the network is fast.", flush=True)
-    install(folder)
-    record(folder)
-    print(f"{folder} is ready.", flush=True)
+    with alone():
+        if stands(folder, this_python):  # now, by another set-up for which we have waited
+            return
+        begins = why(folder, this_python)
+        if begins:
+            print(f"{folder} is made {begins}.", flush=True)
+            run(sys.executable, "-m venv --clear --without-pip", folder)
+            bring_pip(folder / "bin/python")
+        print("Installing the packages, which takes about a minute where the network is fast.", flush=True)
+        install(folder)
+        record(folder)
+        print(f"{folder} is ready.", flush=True)
+
+
+def stands(folder, this_python):
+    """Tell whether the environment is there, as the locks want it."""
+    return not why(folder, this_python) and recorded(folder)["Files"] == digest()
+
+
+@contextmanager
+def alone():
+    """Let one set-up of this clone work at a time: the others wait. Who is killed holds nothing any more.
+
+    What is locked is this file, and the commands of the set-up hold it with us, should they outlive us.
+    """
+    with open(__file__) as mine:
+        os.set_inheritable(mine.fileno(), True)
+        try:
+            fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(WAITS, flush=True)
+            fcntl.flock(mine, fcntl.LOCK_EX)
+        except OSError:
+            pass  # the file system of a network may not lock what is only read
+        yield
 
 
 def bring_pip(python):
@@ -211,7 +248,7 @@ def run(program, options, *arguments):
     """Run a command in the clone."""
     command = [str(program)] + shlex.split(options) + [str(argument) for argument in arguments]
     done = subprocess.run(command, cwd=str(ROOT), env=dict(os.environ, UV_PYTHON_DOWNLOADS="never"),
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+                          close_fds=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
     if done.returncode:
         raise Failed(" ".join(command), done.stdout.decode(errors="replace").strip())
 
@@ -221,7 +258,13 @@ def told(failed, folder):
     names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
     proxy = next((os.environ[name] for name in names if os.environ.get(name)), "of pip's settings")
     proxy = re.sub("//.*@", "//", proxy)  # without a password
-    return Obstacle(failed.obstacle, command=failed.command, free=free(folder), python=sys.executable, proxy=proxy)
+    facts = {"command": failed.command, "free": free(folder), "place": place(folder), "proxy": proxy}
+    return Obstacle(failed.obstacle, python=sys.executable, **facts)
+
+
+def place(folder):
+    """Return the folder of an environment, or what it would stand in."""
+    return folder if os.path.exists(str(folder)) else folder.parent
 
 
 def free(folder):

@@ -166,6 +166,8 @@ class Index(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append(self.path)
+        self.server.is_asked.set()
+        self.server.opens.wait(60)
         self.send_error(404)
 
     def do_CONNECT(self):
@@ -178,7 +180,8 @@ class Index(BaseHTTPRequestHandler):
 @pytest.fixture
 def index():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Index)
-    server.asked = []
+    server.asked, server.is_asked, server.opens = [], threading.Event(), threading.Event()
+    server.opens.set()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -272,6 +275,88 @@ def test_an_account_on_a_full_disk_says_so(small, tmp_path, size):
     assert run.stderr == (
         f"course: No space is left for the account in {tmp_path}/disk/account. Make room there, and try again.\n"
     )
+
+
+# What is not ours
+
+
+@pytest.fixture
+def ordinary():
+    """The words before a command that let the rights of files count for it; for root they would not."""
+    if os.geteuid():
+        return []
+    words = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    if not shutil.which("setpriv") or subprocess.run([*words, "true"], capture_output=True).returncode:
+        pytest.skip("root cannot lay down its rights here")
+    return words
+
+
+@pytest.fixture
+def shut():
+    """Take the rights to a file or a folder away, until the test has ended."""
+    closed = []
+
+    def close(path, mode):
+        closed.append((path, path.stat().st_mode))
+        path.chmod(mode)
+
+    yield close
+    for path, mode in reversed(closed):
+        path.chmod(mode)
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_in_which_we_may_not_write_is_named(ordinary, shut, tmp_path, is_there):
+    place = tmp_path / "clone"
+    (place / ".venv").mkdir(parents=True)
+    if not is_there:
+        (place / ".venv").rmdir()
+    shut(place / ".venv" if is_there else place, 0o000 if is_there else 0o500)
+    run = subprocess.run(
+        [*ordinary, sys.executable, PROGRAM, place / ".venv"], capture_output=True, text=True, timeout=60
+    )
+    named = filled(environment.CLOSED, place=place / ".venv" if is_there else place)
+    assert (run.returncode, run.stderr.splitlines()[-1]) == (1, named)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("", 0o500), ("account", 0o500), ("account", 0o000), ("account/lock", 0), ("account/identity.json", 0)],
+)
+def test_an_account_that_is_closed_to_us_says_so(ordinary, shut, tmp_path, name, mode):
+    folder, course = tmp_path / "account", [sys.executable, "-m", "helpers.command"]
+    if name:
+        subprocess.run([*course, "up", "--folder", folder], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run([*course, "down", "--folder", folder], cwd=ROOT, check=True, capture_output=True)
+    shut(tmp_path / name, mode)
+    command = [*ordinary, *course, "lab", "--no-browser", "--folder", folder]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1
+    said = rf"course: The account in {folder} is closed to us \(Permission denied: '{folder}\S*'\)\. Was it made .+"
+    assert re.fullmatch(said, run.stderr.strip()), run.stderr
+
+
+# Two at once
+
+
+@pytest.mark.slow
+def test_a_second_set_up_waits_for_the_first_and_for_what_that_leaves_behind_when_it_is_killed(bare, index, tmp_path):
+    bare.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{index.server_port}/simple")
+    index.opens.clear()
+    command, pipes = [sys.executable, PROGRAM, tmp_path / "venv"], {"stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as first:
+        assert index.is_asked.wait(60)  # its pip is at work
+        with subprocess.Popen(command, stderr=subprocess.PIPE, **pipes) as second:
+            assert second.stdout.readline().strip() == environment.WAITS
+            first.kill()
+            first.wait()
+            with pytest.raises(subprocess.TimeoutExpired):
+                second.wait(1)  # the pip of the first writes into the folder still
+            index.opens.set()
+            said, complaint = second.communicate(timeout=120)
+    assert said.startswith(f"{tmp_path}/venv is made anew, because it was not finished")
+    assert "Set-up stopped in" in complaint  # the index is empty
 
 
 # An environment that was there before
