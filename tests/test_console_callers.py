@@ -108,6 +108,7 @@ def test_one_of_the_two_permissions_is_enough_to_read_a_log(room, action):
     assert "a line of lee" in Browser(room.served, environment).get(stream["Log stream"]["Href"]).text
 
 
+@pytest.mark.slow
 def test_a_browser_is_out_when_the_keys_are_worth_nothing_any_more(account):
     sts, iam = account.client("sts"), account.client("iam")
     owner = account.environment["SAGEMAKER_ROLE_ARN"]

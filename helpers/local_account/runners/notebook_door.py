@@ -28,9 +28,7 @@ class Door:
         context.load_cert_chain(room["Certificate"], room["Key"])
         listening = _bound(room["Address"])
         self.place = f"{room['Address']}:{listening.getsockname()[1]}"
-        self.thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listening, context)), name=f"door-{to}", daemon=True
-        )
+        self.thread = threading.Thread(target=self._run, args=(listening, context), name=f"door-{to}", daemon=True)
         self.thread.start()
         self.started.wait()
 
@@ -39,6 +37,12 @@ class Door:
         with contextlib.suppress(RuntimeError):  # it is closed already
             self.loop.call_soon_threadsafe(self.ended.set)
         self.thread.join(10)
+
+    def _run(self, listening, context):
+        try:
+            asyncio.run(self._serve(listening, context))
+        finally:
+            self.started.set()  # nobody waits for a door that has failed
 
     async def _serve(self, listening, context):
         self.loop, self.ended = asyncio.get_running_loop(), asyncio.Event()
