@@ -13,6 +13,9 @@ HTML = ROOT / "_build/html"
 CHECK = runpy.run_path(str(ROOT / "book/check_pages.py"))
 PAGES = [str(source.relative_to(ROOT).with_suffix(".html")) for source in CHECK["pages"]()]
 
+# The pages in the order of the table of contents, as llms.txt has it
+ORDER = re.compile(r"^- \[.+\]\(https://[^/]+/[^/]+/(\S+)\): ", re.M)
+
 
 def head(name):
     """Return what the head of a page says by name, its title and its language."""
@@ -70,10 +73,32 @@ def test_a_chapter_opens_elsewhere_says_where_its_outputs_come_from_and_links_it
     page = visitor.new_page()
     page.goto((HTML / name).as_uri())
     opens = page.locator("ul.open-in a")
-    assert opens.all_inner_texts() == ["Open in Binder", "Download the notebook", "Read on GitHub", "Suggest a change"]
-    given = HTML / "notebooks" / opens.nth(1).get_attribute("href")
+    places = ["Open in Binder", "Open in Colab", "Open in Studio Lab"]
+    assert opens.all_inner_texts() == [*places, "Download the notebook", "Read on GitHub", "Suggest a change"]
+    menu = page.locator(".dropdown-launch-buttons a")
+    assert [text.strip() for text in menu.all_text_contents()] == places
+    given = HTML / "notebooks" / opens.nth(3).get_attribute("href")
     assert given.read_bytes() == (ROOT / name).with_suffix(".ipynb").read_bytes()
     assert page.locator("p.provenance").inner_text().startswith("Outputs: the local account 000000000000, us-east-1")
     words = page.locator("a:has(> .std-term)").all_inner_texts()
     assert len(words) > 5 and len(words) == len({word.lower() for word in words})
     assert page.locator(".edition", has_text="Version ").count() == 1
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("notebooks/")])
+def test_a_chapter_can_be_copied_from_edited_and_left_for_its_neighbours_and_its_solutions_are_folded(visitor, name):
+    page = visitor.new_page()
+    page.goto((HTML / name).as_uri())
+    cells = page.locator(".cell_input .highlight")
+    assert cells.count() > 5 and cells.locator("button.copybtn").count() == cells.count()
+    assert page.locator(
+        ".dropdown-source-buttons a[href$='/edit/main/{}']".format(name.replace(".html", ".ipynb"))
+    ).count()
+    order = ORDER.findall((HTML / "llms.txt").read_text())
+    at = order.index(name)
+    led = [link.get_attribute("href") for link in page.locator(".prev-next-footer a").all()]
+    assert [str((HTML / name).parent.joinpath(one).resolve().relative_to(HTML)) for one in led] == [
+        order[at - 1], order[at + 1]
+    ]  # fmt: skip
+    folded = page.locator("details", has=page.locator("summary", has_text="Solution"))
+    assert folded.count() >= 2 and page.locator("details[open]").count() == 0
