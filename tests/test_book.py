@@ -222,6 +222,19 @@ def test_every_picture_has_words_in_its_place(path):
     assert all(len(alt) > 20 for alt in re.findall(r"!\[([^\]]*)\]\(", text))
 
 
+DIRECTIVE = re.compile(r"^\s*(?::::|`{3,}\{|~{3,}\{|\+\+\+|\([\w-]+\)=)|\{[\w:-]+\}`|\{\{", re.M)
+
+
+@pytest.mark.parametrize("path", [*CHAPTERS, *SOLUTIONS, *EXERCISES], ids=lambda path: path.stem)
+def test_a_notebook_is_markdown_that_jupyterlab_github_and_the_book_read_alike(path):
+    assert DIRECTIVE.findall(re.sub(r"^```python\n.*?^```$", "", text(path), flags=re.M | re.S)) == []
+
+
+def test_what_only_the_book_reads_is_found():
+    raw = ["{doc}`chapter 2 <x>`", ":::{note}", "```{image} a.svg\n```", "(here)=", "{{ hours }}", "+++"]
+    assert [one for one in raw if not DIRECTIVE.search(f"Words\n\n{one}\n")] == []
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_every_command_that_a_page_names_exists(path):
     from helpers.command import main

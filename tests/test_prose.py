@@ -179,6 +179,13 @@ def test_a_figure_that_code_makes_is_described(cells):
         assert title not in words, "the title is in the picture; the words say what else is"
 
 
+def test_the_figures_of_a_chapter_have_the_courses_look(cells):
+    figures = pictured(cells)
+    styled = next((at for at, cell in enumerate(cells) if "plots.use()" in source(cell)), len(cells))
+    assert all(cells.index(cell) >= styled for cell in figures), "helpers.plots.use() comes before the first figure"
+    assert not any("rcParams" in code or ".style.use" in code for code in codes(cells))
+
+
 def test_a_figure_is_read_by_the_next_cell(cells):
     for cell in pictured(cells):
         assert cells[cells.index(cell) + 1]["cell_type"] == "markdown"
