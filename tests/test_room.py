@@ -16,6 +16,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from conftest import Served
 from helpers import command, lab
 from helpers.local_account import serving
 from helpers.local_account.client import ask
@@ -221,6 +222,18 @@ def test_without_an_interface_it_is_for_this_computer_alone(tmp_path):
         assert [where.ip for where in listening if where.port == parts.port] == ["127.0.0.1"]
     finally:
         opened.close()
+
+
+@pytest.mark.slow
+def test_an_account_that_ran_before_keeps_to_this_computer_when_the_room_is_closed(tmp_path):
+    served = Served(tmp_path / "account", enforce=True)
+    try:
+        opened = Room(tmp_path, ("kim",), "--interface", "lo")
+        assert ask(served.environment, "/status")["Network"] == "127.0.0.1"
+        opened.close()
+        assert ask(served.environment, "/status")["Network"] == "none"
+    finally:
+        served.stop()
 
 
 def test_an_unknown_interface_is_refused_with_those_that_there_are():

@@ -33,7 +33,7 @@ def hold(folder, roster, name=None, chapters=(), region=serving.REGION, port=Non
     address = interface.address(name) if name else "127.0.0.1"
     ran = serving.find(folder) is not None
     lab.end_at_signals()
-    seats = []
+    seats, tls = [], None
     try:
         place = serving.up(folder, port, region, idle, enforce=True)
         tls = certificate.make(folder, address) if name else None
@@ -52,7 +52,7 @@ def hold(folder, roster, name=None, chapters=(), region=serving.REGION, port=Non
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C leaves nothing running
         with ThreadPoolExecutor(max(1, len(seats))) as several:
             list(several.map(Seat.close, seats))
-        if ran and serving.find(folder):
+        if ran and tls and serving.find(folder):
             note_place(folder, "127.0.0.1", None)
         elif not ran:
             serving.down(folder)

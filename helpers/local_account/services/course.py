@@ -43,6 +43,7 @@ async def status(request, account):
         "Time": account.clock.now().isoformat(),
         "IAM": "enforced" if account.authorization.enforced else "not enforced",
         "Quotas": "enforced" if quotas.are_enforced(account) else "not enforced",
+        "Network": account.notebooks.room["Address"] if account.notebooks.room else "none",
         **{name: runner.running() for name, runner in account.runners.items()},
     }
 
