@@ -87,6 +87,20 @@ def test_what_is_there_is_listed_to_all(room):
     assert [row["Name"]["Text"] for row in room.kim.rows(f"{HOME}/jobs")] == ["lee-said"]
 
 
+def test_a_learner_finds_their_own_letters_in_the_mailbox(room):
+    topics = {}
+    for name in ("lee", "kim"):
+        sns = client(let_in(room.served, name), "sns")
+        topics[name] = sns.create_topic(Name=f"{name}-alerts")["TopicArn"]
+        sns.subscribe(TopicArn=topics[name], Protocol="email", Endpoint="desk@example.com")
+    [row] = room.kim.rows(f"{HOME}/mail")
+    letter = room.kim.get(row["Subject"]["Href"]).text
+    assert topics["kim"] in letter and topics["lee"] not in letter
+    assert "mail.confirm(course)" in letter and "Confirm the subscription</a>" not in letter
+    assert len(room.owner.rows(f"{HOME}/mail")) == 2
+    assert "Confirm the subscription</a>" in room.owner.get(f"{HOME}/mail/1").text
+
+
 def test_a_log_is_shown_to_whoever_may_read_it(room):
     [stream] = room.owner.rows(f"{HOME}/jobs/lee-said", "Logs")
     path = stream["Log stream"]["Href"]

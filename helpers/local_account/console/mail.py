@@ -35,6 +35,11 @@ def letter(asked):
     head = {name: known[name] for name in ("Time", "Channel", "From", "To", "Source") if known[name]}
     parts = [Properties("Letter", head), Properties("Text", {"Body": Code(known["Body"])})]
     links = (Link("Confirm the subscription", known["Link"]),) if known["Link"] else ()
+    if links and asked.learner:  # whose browser may be at another computer
+        parts.insert(
+            0, Note("Its link leads to the computer of the account. In a notebook, mail.confirm(course) follows it.")
+        )
+        links = ()
     return Page(known["Subject"] or "(no subject)", parts, "mail", links=links, above=above)
 
 
