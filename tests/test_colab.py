@@ -1,5 +1,6 @@
 """Colab gets copies of the notebooks; here they run in a Python that has what Colab's has, and lacks what it lacks."""
 
+import ast
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 import colab
+from helpers import colab as seat
 from helpers.local_account import serving
 from pages import CHAPTERS, ROOT
 from stored_outputs import differences
@@ -66,6 +68,20 @@ def test_links_lead_to_copies_to_the_book_and_to_its_pictures():
         ),
     }.items():
         assert colab.leads_to(target, "#top", "https://github.com/example/course", "main") == address
+
+
+@pytest.mark.parametrize("path", colab.notebooks())
+def test_all_cells_but_the_first_are_handed_over(path):
+    first, *others = (code.splitlines(keepends=True) for code in cells(copied(path), "code"))
+    assert seat.handed_over(first) == first
+    for lines in filter(None, others):
+        [call] = seat.handed_over(lines)
+        assert ast.literal_eval(re.fullmatch(r".*colab\.run\((.+)\)\n", call)[1]) == "".join(lines)
+
+
+@pytest.mark.parametrize("lines", [["from google.colab import output\n"], ["\n"], []])
+def test_what_colab_asks_of_its_kernel_is_not(lines):
+    assert seat.handed_over(lines) == lines
 
 
 def test_the_workflow_puts_the_copies_alone_on_their_branch(origin, tmp_path):
