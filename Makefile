@@ -13,7 +13,7 @@ RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 SHARED  := -n 2
 NORMAL  := --keep-output --keep-count --keep-id --extra-keys 'metadata.language_info.version cell.metadata.execution'
 
-.PHONY: help setup lab test trust browser course book slides pdf colab pictures exercises outputs lock check bench first pages clean habits waits links permissions
+.PHONY: help setup lab test trust browser course book slides pdf colab pictures exercises outputs lock check bench first pages clean habits waits links permissions removals
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
@@ -74,6 +74,9 @@ outputs: setup ## Execute the chapters and the solutions in place and store thei
 
 permissions: setup ## Record what each chapter must be allowed to do on AWS, and which machines it rents
 	$(BIN)/python tests/least_privilege.py
+
+removals: setup ## Take each action from the policies and run the chapter, which must show it (WRITE=1 drops what changes nothing)
+	@PYTHONPATH=. $(BIN)/python tests/removals.py $(if $(WRITE),--write)
 
 lock: setup ## Resolve requirements.in into the lock (UPGRADE=1 takes newer versions of what is not pinned)
 	$(RESOLVE) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.lock

@@ -1,8 +1,9 @@
 """What a chapter must be allowed to do: recorded from its run on a local account that stands in for AWS.
 
-make permissions                                          records it in helpers/own_account/*.csv
-python tests/least_privilege.py [CHAPTER ...]             the same for some chapters
-python tests/least_privilege.py --without [CHAPTER ...]   runs them without each action, one after the other
+make permissions                                records it in helpers/own_account/*.csv
+python tests/least_privilege.py [CHAPTER ...]   the same for some chapters
+
+What is recorded and nothing depends on is found by tests/removals.py, and leaves the table again.
 """
 
 import csv
@@ -12,11 +13,10 @@ import sys
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import boto3
-import nbformat
 
 from helpers import chapters
 from helpers.local_account import quotas, serving
@@ -191,51 +191,5 @@ def without(policy, action):
     return {**policy, "Statement": [statement for statement in statements if statement["Action"]]}
 
 
-def prove(notebooks):
-    """Run chapters without each action that only they, or they before others, need; print what then happened."""
-    tried = set()
-    for notebook in notebooks:
-        number = notebook.stem[:2]
-        exact = {who: policies.document(who, [number], ACCOUNT, role=JOBS) for who in policies.WHO}
-        for row in policies.permissions("learner", [number]) + policies.permissions("jobs", [number]):
-            who, action = row["by"], row["action"]
-            if (who, action) in tried or not of_chapter(row, notebook):
-                continue
-            tried.add((who, action))
-            with tempfile.TemporaryDirectory() as folder:
-                lacking = exact | {who: without(exact[who], action)}
-                error, _ = run(notebook, Path(folder), enforce=True, **lacking)
-                left = proof(Path(folder, notebook.name))
-            told = error.strip().splitlines()[-1][:150] if error else f"LEFT {left[:150]}"
-            told = "RAN TO ITS END" if told == "LEFT []" else told
-            print(f"{number} {who:8} {action:48} {told}", flush=True)
-
-
-def proof(executed):
-    """Return what the last proof of an executed chapter says is left: "[]" is nothing; "" if there is none."""
-    cells = [cell for cell in nbformat.read(executed, 4).cells if cell.source == "cleanup.left(course)"]
-    outputs = cells[-1].outputs if cells else []
-    return outputs[0].data["text/plain"] if outputs and "data" in outputs[0] else ""
-
-
-def of_chapter(row, notebook):
-    """Tell whether the chapter itself needs a permission, and not only a solution of its exercises."""
-    return (row["by"], row["action"]) in needed_by(notebook)
-
-
-@cache
-def needed_by(notebook):
-    """Return (by, action) of everything that a run of a notebook asks for, and of what AWS asks of its jobs."""
-    with tempfile.TemporaryDirectory() as folder:
-        _, calls = run(notebook, Path(folder))
-    asked = {(who, action) for who, action, _ in permissions(calls, ACCOUNT)}
-    gate = {row["action"] for row in policies.table() if row["chapter"] == policies.ALL}
-    return asked | {("jobs", action) for action in gate if ("learner", "iam:SimulatePrincipalPolicy") in asked}
-
-
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    if words[:1] == ["--without"]:
-        prove(chapters.found(words[1:]))
-    else:
-        record(chapters.found(words, (chapters.CHAPTERS, chapters.SOLUTIONS)))
+    record(chapters.found(sys.argv[1:], (chapters.CHAPTERS, chapters.SOLUTIONS)))

@@ -136,6 +136,24 @@ def test_without_a_role_it_says_how_to_make_one(tmp_path, monkeypatch, named, se
     assert role.state == "missing" and sentence in role.found and role.mend
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("action", "what"),
+    [
+        ("iam:GetRole", "execution role"),
+        ("iam:SimulatePrincipalPolicy", "permissions of the jobs"),
+        ("budgets:ViewBudget", "budget with an alert"),
+        ("servicequotas:ListServiceQuotas", "quotas"),
+    ],
+)
+def test_each_action_that_it_asks_with_is_needed(tmp_path, action, what):
+    policy = least_privilege.without(EXACT["learner"], action)
+    lacking = policy | {"Statement": [*policy["Statement"], ITSELF]}
+    with standing_in(tmp_path / "account", enforce=True, learner=lacking, jobs=EXACT["jobs"]):
+        found = by_what(preflight.examine(chapters=["06"]))
+    assert (found[what].state, found[what].found) == ("unknown", "we may not ask") and action in found[what].mend
+
+
 def test_a_budget_counts_that_tells_somebody(tmp_path):
     notification = {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80}
     budget = {

@@ -8,28 +8,59 @@ import pytest
 
 import least_privilege
 import others
+import removals
 from helpers import chapters
 from helpers.own_account import policies
 
+NUMBERS = [path.stem[:2] for path in chapters.found()]
 
-@pytest.mark.parametrize("notebook", chapters.found(), ids=lambda path: path.stem)
-def test_a_chapter_runs_under_the_policies_that_are_printed_for_it(notebook, tmp_path):
-    seen = {}
 
-    def before(client):
-        others.make(client)
-        seen["before"] = others.listed(client)
+def exact(number):
+    """Return the policies of a chapter, as they are printed."""
+    of = [number], least_privilege.ACCOUNT
+    return {who: policies.document(who, *of, role=least_privilege.JOBS) for who in policies.WHO}
 
-    roles = {
-        who: policies.document(who, [notebook.stem[:2]], least_privilege.ACCOUNT, role=least_privilege.JOBS)
-        for who in policies.WHO
-    }
-    error, calls = least_privilege.run(
-        notebook, tmp_path, before=before, after=lambda client: seen.update(after=others.listed(client)),
-        enforce=True, **roles,
-    )  # fmt: skip
-    assert error == ""
-    assert len(calls) > 50
-    denied = [tuple(call["Denied"]) for call in calls if "Denied" in call]
-    assert [one for one in denied if not others.are(one[1])] == []  # only at what is none of our business
-    assert seen["after"] == seen["before"] and all(seen["before"].values())
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_chapter_and_its_solutions_run_under_the_policies_that_are_printed_and_ask_for_all_of_them(number, tmp_path):
+    roles, asked = exact(number), set()
+    granted = {action for role in roles.values() for each in role["Statement"] for action in each["Action"]}
+    for notebook in chapters.found([number], (chapters.CHAPTERS, chapters.SOLUTIONS)):
+        seen = {}
+
+        def before(client, seen=seen):
+            others.make(client)
+            seen["before"] = others.listed(client)
+
+        def after(client, seen=seen):
+            seen["after"] = others.listed(client)
+
+        folder = tmp_path / notebook.stem
+        folder.mkdir()
+        error, calls = least_privilege.run(notebook, folder, before=before, after=after, enforce=True, **roles)
+        assert error == ""
+        assert len(calls) > 25
+        denied = [tuple(call["Denied"]) for call in calls if "Denied" in call]
+        # Only what is none of our business, and what nothing depends on
+        assert [one for one in denied if one[0] in granted and not others.are(one[1])] == []
+        assert seen["after"] == seen["before"] and all(seen["before"].values())
+        asked |= {(by, action) for by, action, _ in least_privilege.permissions(calls, least_privilege.ACCOUNT)}
+    rows = [row for row in policies.table() if row["chapter"] == number and row["source"] == least_privilege.RECORDED]
+    assert rows and {(row["by"], row["action"]) for row in rows} - asked == set()
+
+
+def test_each_action_of_the_quickest_chapter_is_needed():
+    _, told = removals.of_chapter(removals.QUICKEST)  # `make removals` does the same for all
+    assert len(told) > 10
+    assert [one for one, sentence in told.items() if not sentence] == []
+
+
+def test_what_no_chapter_needs_is_found(monkeypatch):
+    extra = {"chapter": removals.QUICKEST, "by": "learner", "resource": "*", "source": least_privilege.RECORDED}
+    rows = [*policies.table(), extra | {"action": "s3:ListAllMyBuckets"}]
+    monkeypatch.setattr(policies, "table", lambda: rows)
+    notebook = chapters.found([removals.QUICKEST])[0]
+    proof = removals.Proof(notebook, exact(removals.QUICKEST))
+    needed, idle = ("learner", "s3:GetObject"), ("learner", "s3:ListAllMyBuckets")
+    told = proof.of([needed, idle], guess=[idle])
+    assert "AccessDenied" in told[needed] and told[idle] == ""
