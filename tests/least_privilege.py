@@ -44,12 +44,14 @@ def trust(**principal):
 
 
 @contextmanager
-def stand_in(folder, learner=EVERYTHING, jobs=EVERYTHING, enforce=False, before=lambda client: None):
+def stand_in(
+    folder, learner=EVERYTHING, jobs=EVERYTHING, enforce=False, before=lambda client: None, region=serving.REGION
+):
     """Serve an account with the two roles, and yield the variables of somebody who has assumed the learner's.
 
     `before(client)` is called with a maker of the administrator's clients, before the learner comes.
     """
-    serving.up(folder, idle=900)
+    serving.up(folder, region=region, idle=900)
     try:
         own = serving.variables(folder)
         client = clients(own)
@@ -65,7 +67,7 @@ def stand_in(folder, learner=EVERYTHING, jobs=EVERYTHING, enforce=False, before=
         iam.put_role_policy(RoleName=administrator, PolicyName="all", PolicyDocument=json.dumps(EVERYTHING))
         if enforce:
             serving.down(folder)
-            serving.up(folder, idle=900, enforce=True)
+            serving.up(folder, region=region, idle=900, enforce=True)
             own = serving.variables(folder)
         before(clients(own))
         yield own | {
@@ -83,17 +85,21 @@ def stand_in(folder, learner=EVERYTHING, jobs=EVERYTHING, enforce=False, before=
 def clients(variables):
     """Return a maker of clients for who has these variables."""
     keys = (variables[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
-    return partial(boto3.Session(*keys, "us-east-1").client, endpoint_url=variables["AWS_ENDPOINT_URL"])
+    region = variables["AWS_DEFAULT_REGION"]
+    return partial(boto3.Session(*keys, region).client, endpoint_url=variables["AWS_ENDPOINT_URL"])
 
 
-def run(notebook, folder, after=lambda client: None, **account):
+def run(notebook, folder, after=lambda client: None, region=serving.REGION, **account):
     """Run a notebook as on AWS; return what failed, or nothing, and the calls that were recorded.
 
     `account` is what `stand_in` takes; `after(client)` is called like its `before`, when the notebook has run.
     """
-    place = folder / "account"
-    with stand_in(place, **account) as variables, chapters.variables(variables | {"JUPYTER_PREFER_ENV_PATH": "1"}):
-        error = chapters.run_cells(notebook, folder / notebook.name, {"ACCOUNT": "aws"}, False, chapters.home(notebook))
+    place, given = folder / "account", {"ACCOUNT": "aws", "REGION": region}
+    with (
+        stand_in(place, region=region, **account) as variables,
+        chapters.variables(variables | {"JUPYTER_PREFER_ENV_PATH": "1"}),
+    ):
+        error = chapters.run_cells(notebook, folder / notebook.name, given, False, chapters.home(notebook))
         after(clients(serving.variables(place)))
     return error, [json.loads(line) for line in (place / "calls.jsonl").read_text().splitlines()]
 

@@ -252,7 +252,7 @@ def of_chapter(number, guess=()):
     told: dict = {}
     for notebook in chapters.found([number], (chapters.CHAPTERS, chapters.SOLUTIONS)):
         if missing := sorted(one for one in wanted if not told.get(one)):
-            found = Proof(notebook, exact).of(missing, guess=[*guess, *told])
+            found = Proof(notebook, exact).of(missing, guess=dict.fromkeys([*guess, *told]))
             told |= {one: sentence for one, sentence in found.items() if sentence or one not in told}
     return number, {one: told.get(one) for one in sorted(wanted)}
 

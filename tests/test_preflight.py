@@ -196,6 +196,37 @@ def test_a_bucket_of_somebody_else_is_missing(tmp_path):
     assert found["bucket"].state == "missing"
 
 
+def test_a_bucket_in_another_region_is_missing_and_both_are_named(tmp_path):
+    bucket = f"sagemaker-eu-central-1-{least_privilege.ACCOUNT}"
+    with standing_in(tmp_path / "account", region="eu-central-1") as client:
+        client("s3", region_name="eu-west-1").create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        wrong = by_what(preflight.examine(region="eu-central-1", chapters=["05"]))["bucket"]
+    assert (wrong.state, wrong.found) == ("missing", f"{bucket} is in eu-west-1, not in eu-central-1")
+    assert "delete it" in wrong.mend
+
+
+def test_the_same_policies_are_asked_about_in_another_region(tmp_path):
+    there = "eu-central-1"
+    exact = {
+        who: policies.document(who, [], least_privilege.ACCOUNT, there, role=least_privilege.JOBS)
+        for who in policies.WHO
+    }
+    exact["learner"]["Statement"].append(ITSELF)
+    with standing_in(tmp_path / "account", region=there, enforce=True, **exact):
+        here, elsewhere = (by_what(preflight.examine(region=each, chapters=["05"])) for each in (there, "us-east-1"))
+    for what in ("permissions of the learner", "permissions of the jobs"):
+        assert here[what].state == "good"
+        assert elsewhere[what].state == "missing" and "--region us-east-1" in elsewhere[what].mend
+
+
+@pytest.mark.parametrize("region", ["eu-centrall-1", "Frankfurt", "us-east-2b"])
+def test_a_region_without_sagemaker_is_refused_by_its_name(region, capsys):
+    assert command.main(["preflight", "--region", region]) == 1
+    assert f'a region that has SageMaker, such as "us-east-1", not {region!r}' in capsys.readouterr().err
+
+
 def test_who_has_no_credentials_is_told_how_to_get_some(monkeypatch):
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")

@@ -235,7 +235,7 @@ def _simulated(plan, who, source):
 
 def _bucket(plan):
     try:
-        boto3.client("s3").head_bucket(Bucket=plan.bucket, ExpectedBucketOwner=plan.account)
+        there = boto3.client("s3").head_bucket(Bucket=plan.bucket, ExpectedBucketOwner=plan.account)
     except ClientError as error:
         match error.response["ResponseMetadata"]["HTTPStatusCode"]:
             case 404:
@@ -244,6 +244,11 @@ def _bucket(plan):
                 mend = "Ask who owns it: the bucket is somebody else's, or a policy keeps you out."
                 return [Finding(BUCKET, MISSING, f"{plan.bucket} is closed to us", mend)]
         raise
+    if (region := there.get("BucketRegion", plan.region)) != plan.region:
+        mend = (
+            f"Jobs take data from their own region only. Empty and delete it, and a chapter makes it in {plan.region}."
+        )
+        return [Finding(BUCKET, MISSING, f"{plan.bucket} is in {region}, not in {plan.region}", mend)]
     return [Finding(BUCKET, GOOD, plan.bucket)]
 
 

@@ -15,9 +15,9 @@ from helpers.own_account import policies
 NUMBERS = [path.stem[:2] for path in chapters.found()]
 
 
-def exact(number):
+def exact(number, region="us-east-1"):
     """Return the policies of a chapter, as they are printed."""
-    of = [number], least_privilege.ACCOUNT
+    of = [number], least_privilege.ACCOUNT, region
     return {who: policies.document(who, *of, role=least_privilege.JOBS) for who in policies.WHO}
 
 
@@ -47,6 +47,26 @@ def test_a_chapter_and_its_solutions_run_under_the_policies_that_are_printed_and
         asked |= {(by, action) for by, action, _ in least_privilege.permissions(calls, least_privilege.ACCOUNT)}
     rows = [row for row in policies.table() if row["chapter"] == number and row["source"] == least_privilege.RECORDED]
     assert rows and {(row["by"], row["action"]) for row in rows} - asked == set()
+
+
+def test_in_another_region_a_chapter_runs_under_the_policies_that_are_printed_for_that_region(tmp_path):
+    (notebook,), there = chapters.found(["05"]), "eu-central-1"
+    error, calls = least_privilege.run(notebook, tmp_path, region=there, enforce=True, **exact("05", there))
+    assert error == ""
+    own = [call for call in calls if call["Who"].split("/")[1] in (least_privilege.LEARNER, least_privilege.JOBS)]
+    arns = {arn for call in own for _, arn in call["Asked"]}
+    assert f"arn:aws:s3:::sagemaker-{there}-{least_privilege.ACCOUNT}" in arns
+    jobs = [arn for arn in arns if ":processing-job/" in arn]
+    assert jobs and all(arn.startswith(f"arn:aws:sagemaker:{there}:") for arn in jobs)
+    # Budgets have no region, and what tells of money is in us-east-1 wherever one works
+    elsewhere = {action for call in own for action, arn in call["Asked"] if "us-east-1" in arn}
+    assert elsewhere <= {"cloudwatch:ListTagsForResource", "sns:ListTagsForResource"}
+
+
+def test_with_the_policies_of_another_region_it_does_not(tmp_path):
+    (notebook,) = chapters.found(["05"])
+    error, _ = least_privilege.run(notebook, tmp_path, region="eu-central-1", enforce=True, **exact("05"))
+    assert "AccessDenied" in error or "403" in error
 
 
 def test_each_action_of_the_quickest_chapter_is_needed():
