@@ -1,6 +1,6 @@
 """Whether a chapter needs each action of its policies: it is run cell by cell, and again and again without one of them.
 
-make removals                                      all chapters, which takes about an hour
+make removals                                      all chapters, each some ten times
 python tests/removals.py [--write] [CHAPTER ...]   some; takes what changes nothing out of permissions.csv
 
 A cell that is the first to ask for an action is run without it, and must fail or show something else; then it is run

@@ -1,7 +1,7 @@
 """Each chapter runs on an account of AWS under the very policies that `course policy` prints, and touches nobody's.
 
 Another local account stands in for AWS. The learner and the jobs have a role each, every call is held against it, and
-the account already holds things of other people.
+the account of a chapter already holds things of other people; that of the solutions of its exercises is empty.
 """
 
 import pytest
@@ -25,26 +25,27 @@ def exact(number, region="us-east-1"):
 def test_a_chapter_and_its_solutions_run_under_the_policies_that_are_printed_and_ask_for_all_of_them(number, tmp_path):
     roles, asked = exact(number), set()
     granted = {action for role in roles.values() for each in role["Statement"] for action in each["Action"]}
-    for notebook in chapters.found([number], (chapters.CHAPTERS, chapters.SOLUTIONS)):
-        seen = {}
+    seen = {}
 
-        def before(client, seen=seen):
-            others.make(client)
-            seen["before"] = others.listed(client)
+    def before(client):
+        others.make(client)
+        seen["before"] = others.listed(client)
 
-        def after(client, seen=seen):
-            seen["after"] = others.listed(client)
+    def after(client):
+        seen["after"] = others.listed(client)
 
+    full = {"before": before, "after": after}
+    for notebook, of in zip(chapters.found([number], (chapters.CHAPTERS, chapters.SOLUTIONS)), (full, {}), strict=True):
         folder = tmp_path / notebook.stem
         folder.mkdir()
-        error, calls = least_privilege.run(notebook, folder, before=before, after=after, enforce=True, **roles)
+        error, calls = least_privilege.run(notebook, folder, enforce=True, **roles, **of)
         assert error == ""
         assert len(calls) > 25
         denied = [tuple(call["Denied"]) for call in calls if "Denied" in call]
         # Only what is none of our business, and what nothing depends on
         assert [one for one in denied if one[0] in granted and not others.are(one[1])] == []
-        assert seen["after"] == seen["before"] and all(seen["before"].values())
         asked |= {(by, action) for by, action, _ in least_privilege.permissions(calls, least_privilege.ACCOUNT)}
+    assert seen["after"] == seen["before"] and all(seen["before"].values())
     rows = [row for row in policies.table() if row["chapter"] == number and row["source"] == least_privilege.RECORDED]
     assert rows and {(row["by"], row["action"]) for row in rows} - asked == set()
 
