@@ -6,7 +6,7 @@ Of CloudFormation's functions there are those that the course's template uses; a
 import json
 import re
 
-PSEUDO = {"AWS::AccountId": "000000000000", "AWS::Region": "us-east-1"}
+PSEUDO = {"AWS::AccountId": "000000000000", "AWS::Region": "us-east-1", "AWS::StackName": "course-workshop"}
 NOTHING = object()  # AWS::NoValue
 
 

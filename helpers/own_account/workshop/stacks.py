@@ -23,7 +23,7 @@ def template(learners, usd=5.0, email=""):
     for before, after in zip(made, list(made)[AT_ONCE:], strict=False):
         made[after]["DependsOn"] = before
     if email:
-        made |= {"Class": stack.budget("course-workshop", usd * len(learners), email, stack.TAGS[:1])}
+        made |= {"Class": stack.budget({"Ref": "AWS::StackName"}, usd * len(learners), email, stack.TAGS[:1])}
     count = resources(len(learners))
     if count > MOST_RESOURCES:
         most = next(number for number in range(len(learners), 0, -1) if resources(number) <= MOST_RESOURCES)
