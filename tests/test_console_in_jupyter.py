@@ -56,7 +56,11 @@ class Desk:
         environment = self.seat.environment() | {"JUPYTER_CONFIG_DIR": str(folder), "JUPYTER_PREFER_ENV_PATH": "0"}
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
         self.seat.process = psutil.Process(self.process.pid)
-        self.browser = self.opened()
+        try:
+            self.browser = self.opened()
+        except BaseException:
+            self.close()
+            raise
 
     def opened(self):
         """Return a browser that has come by kim's link."""
