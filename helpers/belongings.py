@@ -1,5 +1,6 @@
 """What in an account is the learner's: found by listing and by tag, never by what a notebook's variables remember."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -119,6 +120,14 @@ def once(course, key, question):
     if refusal:
         raise refusal
     return answer
+
+
+def strangers(courses):
+    """Return who else has things of the course among those that were asked for their tags together: {"zoe": 3}."""
+    course, names = courses[0].tags[0], {course.learner for course in courses}
+    answered = [answer for key, (answer, _) in [*courses[0].answers.items()] if isinstance(key, str) and answer]
+    owners = [tags.get("learner", "") for tags in answered if tags.get(course["Key"]) == course["Value"]]
+    return Counter(name for name in owners if name and name not in names)
 
 
 @dataclass(frozen=True)

@@ -100,13 +100,15 @@ def bill(options):
         from .bill import bill
 
         print(bill(serving.variables(_folder(options)), options.start, options.end))
-        return
+        return 0
     from .own_account.spending import spending
 
     if options.end or options.folder or options.port:
         raise Refused("A learner's bill has no --end, --folder and --port: it tells what is until now.")
     learner, regions = options.learner or "me", options.region or [serving.REGION]
-    print(_asked_of_aws(spending, options.account, learner, regions, options.start))
+    told, complete = _asked_of_aws(spending, options.account, learner, regions, options.start)
+    print(told)
+    return 0 if complete else 1
 
 
 def env(options):

@@ -91,7 +91,12 @@ def total(used):
 
 def remember(course):
     """Note what is about to be deleted, since AWS will not know it afterwards."""
-    ended = [replace(one, runs=False) for one in standing(course)]
+    try:
+        ended = [replace(one, runs=False) for one in standing(course)]
+    except ClientError as error:  # who may not ask what it costs may end it all the same
+        if error.response["Error"]["Code"] not in belongings.NOT_ALLOWED:
+            raise
+        return
     _deleted.extend((_now(course), course.account_id, one) for one in ended)
     if path := os.environ.get(USAGE_FILE):
         with open(path, "a") as file:
@@ -196,7 +201,9 @@ def _endpoints(course):
         try:
             described = sagemaker.describe_endpoint(EndpointName=thing.name)
             machines = _machines(described)
-        except ClientError:
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in belongings.GONE:
+                raise
             continue  # it went in between
         seconds = max(0, (_now(course) - described["CreationTime"]).total_seconds())
         if thing.tagged:

@@ -2,10 +2,11 @@
 
 import json
 from contextlib import contextmanager
+from threading import Lock
 
 from botocore.awsrequest import AWSResponse
 from botocore.endpoint import Endpoint
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from helpers.local_account.calls import is_reading
 
@@ -26,6 +27,55 @@ def after(number):
     Endpoint.make_request = failing
     try:
         yield passed
+    finally:
+        Endpoint.make_request = make
+
+
+HOW = {  # how a call can fail -> what is raised
+    "refused": lambda operation: ClientError(
+        {
+            "Error": {"Code": "InternalFailure", "Message": "The service is unavailable"},
+            "ResponseMetadata": {"HTTPStatusCode": 500},
+        },
+        operation,
+    ),
+    "unheard": lambda operation: EndpointConnectionError(endpoint_url=f"https://{operation}.unavailable"),
+}
+
+
+@contextmanager
+def at(number, how="refused"):
+    """Fail the call of a number, whatever it asks, or none at 0; yield the names of all that were made."""
+    make, made, one = Endpoint.make_request, [], Lock()
+
+    def failing(self, operation, request):
+        with one:
+            made.append(operation.name)
+            fails = len(made) == number
+        if fails:
+            raise HOW[how](operation.name)
+        return make(self, operation, request)
+
+    Endpoint.make_request = failing
+    try:
+        yield made
+    finally:
+        Endpoint.make_request = make
+
+
+@contextmanager
+def of(operation, how="refused"):
+    """Fail all calls of an operation."""
+    make = Endpoint.make_request
+
+    def failing(self, called, request):
+        if called.name == operation:
+            raise HOW[how](operation)
+        return make(self, called, request)
+
+    Endpoint.make_request = failing
+    try:
+        yield
     finally:
         Endpoint.make_request = make
 

@@ -44,7 +44,10 @@ def test_it_ends_what_is_there_in_each_region_that_is_named_and_can_be_repeated(
     assert command.main(["clean", "--yes"]) == 0
     assert capsys.readouterr().out.endswith("Nothing is left.\n")
     assert command.main(["clean", "--region", "us-east-1", "eu-west-1"]) == 1
-    assert "in eu-west-1." in (said := capsys.readouterr().out) and said.count("model me-model\n  1 objects") == 1
+    assert (
+        "me in eu-west-1, account 000000000000:\n" in (said := capsys.readouterr().out)
+        and said.count("model me-model\n  1 objects") == 1
+    )
     for _ in range(2):
         assert command.main(["clean", "--region", "us-east-1", "eu-west-1", "--yes"]) == 0
     assert capsys.readouterr().out.endswith("  nothing of the learner's\nNothing is left.\n")

@@ -1,6 +1,7 @@
 """A learner's bill by lists and tags, on a local account and on one that stands in for AWS."""
 
 import contextlib
+import os
 import re
 from dataclasses import replace
 
@@ -109,6 +110,14 @@ def test_what_cannot_be_answered_is_refused(options, reason, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("operation", ("DescribeEndpoint", "DescribeEndpointConfig", "DescribeTrainingJob", "ListTags"))
+def test_what_could_not_be_asked_is_not_left_out_of_the_sum(learner, operation, capsys):
+    with failures.of(operation):
+        assert command.main(["bill", "--learner", "me"]) == 1
+    assert "us-east-1 could not be asked: An error occurred (InternalFailure)" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_an_endpoint_whose_configuration_is_gone_is_told_of_and_can_be_cleaned(learner, account, capsys):
     account.client("sagemaker").delete_endpoint_config(EndpointConfigName="me-stands")
     assert command.main(["bill", "--learner", "me"]) == 0
@@ -139,7 +148,8 @@ def test_on_aws_what_the_guard_has_seen_end_is_billed_and_a_denied_region_leaves
             sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="me-went")
         sagemaker.delete_endpoint(EndpointName="me-went")
         session.end()
-        assert command.main(["bill", "--account", "aws", "--region", "eu-west-1", "us-east-1"]) == 0
+        del os.environ["SAGEMAKER_ROLE_ARN"]  # nobody needs a role to ask what there is
+        assert command.main(["bill", "--account", "aws", "--region", "eu-west-1", "us-east-1"]) == 1
     said = capsys.readouterr().out
     seconds, usd = amounts(said, "1 × endpoint")
     assert 0 < seconds < 60 and usd == pytest.approx(seconds * HOSTING / 3600, abs=0.0002)

@@ -88,6 +88,14 @@ def test_a_roster_is_read_in_its_order(tmp_path):
     assert roster.read(path) == [roster.Learner("ada7", "", "ada.l"), roster.Learner("kim", "", "")]
 
 
+def test_a_roster_is_read_as_spreadsheets_write_it(tmp_path):
+    path = tmp_path / "roster.csv"
+    path.write_bytes("\ufeffLEARNER\r\n".lower().encode() + b"kim\r\n\r\n" + b"ada7\r\n")
+    assert [one.name for one in roster.read(path)] == ["kim", "ada7"]
+    path.write_bytes('learner,email,user\r\nkim,"jürgen@example.com","k,m"\r\n,,\r\n , ,\r\n'.encode())
+    assert roster.read(path) == [roster.Learner("kim", "jürgen@example.com", "k,m")]
+
+
 def test_everything_that_is_wrong_is_told_at_once_with_its_line(tmp_path, capsys):
     path, folder = tmp_path / "roster.csv", tmp_path / "made"
     path.write_text("learner,email,user\nkim,kim,a b\nKim,k@example.com,ada\n\nkim,k@example.com,ada\nlee,l@x.org\n")
@@ -102,8 +110,15 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_line(tmp_path, capsys
 @pytest.mark.parametrize(
     ("text", "reason"),
     (
-        ("", "has no column learner."),
-        ("name,email\nkim,k@example.com\n", "has no column learner."),
+        ("", "is empty."),
+        ("name,email\nkim,k@example.com\n", "has no column learner, but 'name,email'."),
+        ("learner;email\nkim;k@example.com\n", "has no column learner, but 'learner;email'."),
+        (b"learner,email\nkim,k\xfc@example.com\n", "it is no UTF-8"),
+        (
+            "learner,email\njürgen,j@example.com\n",
+            "small letters and digits only, 16 at most, such as kim7, not 'jürgen'.",
+        ),
+        ("learner,email\n,\n,\n", "names no learner."),
         ("learner,budget\nkim,5\n", "has a column 'budget', which means nothing here."),
         ("learner,learner\nkim,lee\n", "has a column twice."),
         ("learner\n", "names no learner."),
@@ -113,7 +128,7 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_line(tmp_path, capsys
 def test_what_is_no_roster_is_refused(tmp_path, text, reason, capsys):
     path = tmp_path / "roster.csv"
     if text is not None:
-        path.write_text(text)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
     for what in ("plan", "room", "sweep", "bill"):
         assert command.main(["workshop", what, str(path)]) == 1
         assert reason in capsys.readouterr().err
@@ -269,7 +284,7 @@ def test_the_room_shows_what_each_has_and_which_exercises_are_done(class_of, acc
     at_work(lee, "lee-course")
     things.model(kim, "kim-second-model", kim.tags)  # the first exercise of chapter 1 asks for this one
     clock.forward(kim, hours=2)
-    things.job(lee, "lee-runs", "sleep 60")
+    things.job(lee, "lee-runs", "sleep 600")
     session.end()
     before = others.listed(account.client)
     assert command.main(["workshop", "room", path, "01", "09"]) == 0
@@ -334,6 +349,35 @@ def test_lists_are_asked_once_for_all(class_of, monkeypatch):
     session.end()
 
 
+@pytest.mark.slow
+def test_one_who_cannot_be_asked_about_leaves_the_others_their_lines(class_of, account, capsys):
+    path = class_of("kim", "lee", "k")
+    (kim, lee) = session.look("local", ["kim", "lee"], "us-east-1")
+    things.endpoint(kim, account, "kim-stands")
+    things.finished_job(lee, "lee-over", "sleep 1.2")
+    clock.forward(kim, hours=2)
+    session.end()
+    with failures.of("DescribeEndpoint"):
+        assert command.main(["workshop", "bill", path]) == 1
+        said = capsys.readouterr().out
+        assert command.main(["workshop", "room", path, "--no-checks"]) == 1
+    assert row(said, "kim")[1:] == ["?", "?", "?"] and row(said, "k")[1:] == ["0.0000"] * 3
+    assert float(row(said, "lee")[2]) > 0 and row(said, "together")[-1] == f"at least {row(said, 'lee')[3]}"
+    assert "Not known of kim, who could not be asked about: An error occurred (InternalFailure)" in said
+    assert row(capsys.readouterr().out, "kim")[1:] == ["?"] * 5
+
+
+def test_who_has_left_the_roster_is_named_and_left_alone(class_of, account, tmp_path, capsys):
+    class_of("kim", "lee", "ki")
+    path = rostered(tmp_path, "kim", "ki")  # lee has gone
+    for what, more in (("room", ["--no-checks"]), ("sweep", ["--yes"])):
+        command.main(["workshop", what, path, *more])
+        said = capsys.readouterr().out
+        told = "Not on the roster, and with things that have the course's tags in us-east-1: lee (2)."
+        assert told in said and re.findall(r"lee", said.replace(told, "")) == []
+    assert [each["ModelName"] for each in account.client("sagemaker").list_models()["Models"]] == ["lee-model"]
+
+
 # The sweep
 
 
@@ -354,7 +398,7 @@ def test_a_sweep_ends_what_the_roster_has_and_nobody_elses(class_of, account, ca
     kim, lee, me = session.look("local", ["kim", "lee", "me"], "us-east-1")
     a_little_of(me)  # who is not on the roster
     things.endpoint(kim, account, "kim-stands")
-    things.job(lee, "lee-runs", "sleep 60")
+    things.job(lee, "lee-runs", "sleep 600")
     at_work(lee, "lee-course")
     boto3.client("s3").put_object(Bucket=kim.bucket, Key=f"{kim.prefix}/notes.txt", Body=b"x")
     boto3.client("sns").create_topic(Name="lee-told", Tags=lee.tags)

@@ -16,7 +16,9 @@ from .regions import asked
 def clean(account, learner, regions, really=False, workplace=False, logs=False):
     """Show what lives, delete it if `really` so, and return whether nothing is left in any of the regions."""
 
-    def cleaned(course):
+    def cleaned(courses):
+        (course,) = courses
+        print(f"{learner} in {course.region}, account {course.account_id}:")
         lives = living(course, logs)
         print("\n".join(f"  {line}" for line in lives or ["nothing of the learner's"]))
         if really and lives:
@@ -28,7 +30,7 @@ def clean(account, learner, regions, really=False, workplace=False, logs=False):
         return lives
 
     left = []
-    for region, lives, problem in asked(account, learner, regions, cleaned):
+    for region, lives, problem in asked(account, [learner], regions, cleaned):
         if problem:
             print(f"  {problem}")
         left += [f"{region}: {line}" for line in lives or ([problem] if problem else [])]

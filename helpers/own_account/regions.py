@@ -1,19 +1,34 @@
 """One question to several regions of an account, one after the other: an error in one leaves the others their turn."""
 
+from itertools import product
+
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .. import session
 
 
-def asked(account, learner, regions, question, begin=session.begin):
-    """Yield each region with the answer of `question(course)` there, or with the error that came instead.
+def check(account, learners, regions):
+    """Raise session.CannotBegin for a learner or a region that there cannot be."""
+    for learner, region in product(learners, regions):
+        session.check_arguments(account, learner, region, False)
 
-    With `begin=session.look` the question is about several learners, and gets a course for each.
+
+def asked(account, learners, regions, question):
+    """Yield each region with the answer of `question(courses)` there, or with the error that came instead.
+
+    The question gets a course for each learner. Raises session.CannotBegin for a word that is wrong, before anything is
+    asked, and for credentials that not even the first region knows.
     """
-    for region in dict.fromkeys(regions):
+    regions = [*dict.fromkeys(regions)]
+    check(account, learners, regions)
+    for region in regions:
         try:
-            answer, problem = question(begin(account, learner, region)), None
+            answer, problem = question(session.look(account, learners, region)), None
         except (ClientError, BotoCoreError) as error:
+            answer, problem = None, error
+        except session.CannotBegin as error:
+            if region == regions[0]:
+                raise
             answer, problem = None, error
         finally:
             session.end()

@@ -20,19 +20,22 @@ LONGEST = timedelta(days=28)  # that AWS lets a job run
 
 
 def spending(account, learner, regions, start=None):
-    """Return a learner's bill as tables: what costs now, and what has ended since `start` ("2026-11-01").
+    """Return a learner's bill as tables, and whether every region could be asked.
 
-    Without `start` the last 30 days count. Raises Refused if it is no day.
+    They have what costs now, and what has ended since `start` ("2026-11-01"), or in the last 30 days. Raises Refused if
+    that is no day.
     """
-    since, now, ended, notes = day(start), [], [], []
-    for region, found, problem in asked(account, learner, regions, lambda course: usage(course, since)):
+    since, now, ended, notes, complete = day(start), [], [], [], True
+    for region, found, problem in asked(account, [learner], regions, lambda courses: usage(courses[0], since)):
         if problem:
             notes.append(f"{region} could not be asked: {problem}")
+            complete = False
             continue
         now += found[0]
         ended += found[1]
         notes += found[2]
-    return "\n\n".join([str(_living(now)), str(_over(ended, since)), "\n".join([*notes, *known(now + ended)])])
+    parts = str(_living(now)), str(_over(ended, since)), "\n".join([*notes, *known(now + ended)])
+    return "\n\n".join(parts), complete
 
 
 def usage(course, since):

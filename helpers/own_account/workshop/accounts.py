@@ -25,20 +25,22 @@ def asked(roster, account, wanted, question):
     """
     learners = read(roster)
     groups = by_profile(learners) if account == "aws" else {"": learners}
-    for region in dict.fromkeys(wanted):
+    wanted = [*dict.fromkeys(wanted)]
+    regions.check(account, [learner.name for learner in learners], wanted)
+    for region in wanted:
         for profile, those in groups.items():
             names = [learner.name for learner in those]
             with reached_by(profile):
-                answer, problem = _asked(account, names, region, question, alone=len(groups) == 1)
+                answer, problem = _asked(account, names, region, question, region == wanted[0] and len(groups) == 1)
             yield region, f"{region} of profile {profile}" if profile else region, answer, problem
 
 
-def _asked(account, names, region, question, alone):
-    """Return the answer of a region of one account and no problem, or the problem; the only account has to be there."""
+def _asked(account, names, region, question, must_be):
+    """Return the answer of a region of one account and no problem, or the problem; raise it if it `must_be`."""
     try:
-        [(_, answer, problem)] = regions.asked(account, names, [region], question, session.look)
+        [(_, answer, problem)] = regions.asked(account, names, [region], question)
     except session.CannotBegin as error:
-        if alone:
+        if must_be:
             raise
         return None, error
     return answer, problem

@@ -39,9 +39,16 @@ def read(path):
             columns = [column.strip() for column in lines.fieldnames or []]
             lines.fieldnames = columns
             if wrong := _columns(columns):
-                raise Refused(f"{path} {wrong} The first line of a roster names its columns: {','.join(COLUMNS)}.")
-            rows = [(lines.line_num, row) for row in lines]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+                raise Refused(
+                    f"{path} {wrong} The first line of a roster names its columns, with commas between them: "
+                    f"{','.join(COLUMNS)}."
+                )
+            rows = [(lines.line_num, row) for row in lines if not _is_blank(row)]
+    except UnicodeDecodeError as error:
+        raise Refused(
+            f"{path} cannot be read as a roster, for it is no UTF-8: {error}. Save it as CSV UTF-8."
+        ) from None
+    except (OSError, csv.Error) as error:
         raise Refused(f"{path} cannot be read as a roster: {error}") from None
     return _learners(path, rows)
 
@@ -66,9 +73,15 @@ def _learners(path, rows):
     return learners
 
 
+def _is_blank(row):
+    """Tell whether a line has nothing in it; spreadsheets write such as ",,"."""
+    fields = [*(row.get(None) or []), *(value for name, value in row.items() if name is not None)]
+    return not any((value or "").strip() for value in fields)
+
+
 def _columns(columns):
     if "learner" not in columns:
-        return "has no column learner."
+        return f"has no column learner, but {','.join(columns)!r}." if columns else "is empty."
     if len(set(columns)) < len(columns):
         return "has a column twice."
     if strange := [column for column in columns if column not in COLUMNS]:

@@ -6,13 +6,11 @@ volume, unless it is to go, too. Who is not on the roster is left alone, and so 
 
 from itertools import chain
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ... import alerts, belongings, cleanup, costs
 from ...belongings import ENDPOINT, JOBS, NOTEBOOK, RESTING
 from .. import clean
 from .accounts import asked
-from .room import each
+from .room import each, others
 
 ALONE = "leave alone"  # what a plan says of what it does not touch
 
@@ -31,17 +29,18 @@ def _swept(courses, really, workplace):
     """Show a region's plan, carry it out if it is to be, and return what is left, each line behind its learner."""
     print(f"{len(courses)} learner{'s' * (len(courses) > 1)} in {courses[0].region} of {courses[0].account_id}:")
     asked_before = belongings.together(courses)
-    plans = each(asked_before, lambda course: _asked(lambda: _planned(course, workplace)))
+    plans = each(asked_before, lambda course: _planned(course, workplace))
     for course, (lines, problem) in zip(courses, plans, strict=True):
         if lines or problem:
-            print("\n".join([course.learner, *(f"  {line}" for line in [*(lines or []), problem] if line)]))
+            print("\n".join([course.learner, *(f"  {line}" for line in lines or [problem])]))
+    print("".join(f"{line}\n" for line in others(asked_before)), end="")
     if really:
         _end([course for course, plan in zip(asked_before, plans, strict=True) if _has_more(*plan)], workplace)
-    lists = each(belongings.together(courses), lambda course: _asked(lambda: _left(course, workplace)))
+    lists = each(belongings.together(courses), lambda course: _left(course, workplace))
     return [
         f"{course.learner}: {line}"
         for course, (lines, problem) in zip(courses, lists, strict=True)
-        for line in [*(lines or []), *([problem] if problem else [])]
+        for line in ([problem] if problem else lines)
     ]
 
 
@@ -55,20 +54,16 @@ def _end(courses, workplace):
     if not courses:
         return
 
+    went: dict = {course.learner: [] for course in courses}
+
     def end(course):
-        went: list = []
-        problem = _asked(lambda: _ended(course, workplace, went))[1]
-        return went + ([problem] if problem else [])
+        stopped = () if workplace else cleanup.resting(course)
+        for line in chain(cleanup.ending(course, workplace), stopped, clean.taken_back(course)):
+            went[course.learner].append(line)  # as soon as it is over
 
-    for course, lines in zip(courses, each(courses, end), strict=True):
+    for course, (_, problem) in zip(courses, each(courses, end), strict=True):
+        lines = went[course.learner] + ([problem] if problem else [])
         print("\n".join(f"{course.learner}: {line}" for line in lines or ["there was nothing to end"]))
-
-
-def _ended(course, workplace, went):
-    """End a learner's things, and note each in `went` as soon as it is over."""
-    stopped = () if workplace else cleanup.resting(course)
-    for line in chain(cleanup.ending(course, workplace), stopped, clean.taken_back(course)):
-        went.append(line)
 
 
 def _planned(course, workplace):
@@ -107,11 +102,3 @@ def _is_resting(thing, workplace):
     if workplace or not getattr(thing, "workplace", False):
         return False
     return thing.kind is not NOTEBOOK or thing.status in RESTING
-
-
-def _asked(question):
-    """Return an answer and no problem, or no answer and the problem as a sentence."""
-    try:
-        return question(), ""
-    except (ClientError, BotoCoreError) as error:
-        return None, str(error)
