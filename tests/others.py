@@ -1,6 +1,7 @@
 """Things of other people in an account, of which the course must touch none; and all that the account lists of them."""
 
 import io
+import re
 
 from endpoints import XGBOOST, xgboost_archive
 
@@ -15,7 +16,10 @@ LISTS = {  # service -> (operation, the member of its answer) for everything tha
         ("list_notebook_instances", "NotebookInstances"),
         ("list_notebook_instance_lifecycle_configs", "NotebookInstanceLifecycleConfigs"),
         ("list_code_repositories", "CodeRepositorySummaryList"),
+        ("list_training_jobs", "TrainingJobSummaries"),
+        ("list_processing_jobs", "ProcessingJobSummaries"),
     ),
+    "scheduler": (("list_schedules", "Schedules"),),
     "sns": (("list_topics", "Topics"), ("list_subscriptions", "Subscriptions")),
     "cloudwatch": (("describe_alarms", "MetricAlarms"),),
 }
@@ -75,23 +79,22 @@ def _serve(client, role):
     sagemaker.get_waiter("notebook_instance_in_service").wait(NotebookInstanceName="desk", WaiterConfig={"Delay": 1})
 
 
-def listed(client):
-    """Return what the account lists of all that is not the learner's, with the tags of SageMaker's things."""
-    found = {}
+def listed(client, *learners):
+    """Return what the account lists of all that is not the learners', with the tags of SageMaker's things."""
+    found, name = {}, f"({'|'.join(learners or ['me'])})"
+    theirs, own = re.compile(rf"[/:]{name}-"), re.compile(rf"{name}-|course/{name}/")
     for service, lists in LISTS.items():
         for operation, member in lists:
-            entries = getattr(client(service), operation)()[member]
-            found[operation] = [entry for entry in entries if "/me-" not in str(entry) and ":me-" not in str(entry)]
+            pages = client(service).get_paginator(operation).paginate()
+            found[operation] = [entry for page in pages for entry in page[member] if not theirs.search(str(entry))]
     found["tags"] = {
         arn: client("sagemaker").list_tags(ResourceArn=arn)["Tags"]
-        for entries in found.values() for entry in entries for arn in map(str, entry.values()) if ":sagemaker:" in arn
+        for entries in found.values() for entry in entries for arn in map(str, entry.values())
+        if ":sagemaker:" in arn and ":schedule" not in arn
     }  # fmt: skip
     budgets = client("budgets").describe_budgets(AccountId="000000000000").get("Budgets", [])
-    found["budgets"] = [
-        (one["BudgetName"], one["BudgetLimit"]) for one in budgets if not one["BudgetName"].startswith("me-")
-    ]
-    objects = client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]
-    found["objects"] = [
-        (one["Key"], one["ETag"]) for one in objects if not one["Key"].startswith(("course/me/", "me-"))
-    ]
+    found["budgets"] = [(one["BudgetName"], one["BudgetLimit"]) for one in budgets if not own.match(one["BudgetName"])]
+    pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    objects = [one for page in pages for one in page["Contents"]]
+    found["objects"] = [(one["Key"], one["ETag"]) for one in objects if not own.match(one["Key"])]
     return found

@@ -112,16 +112,31 @@ def create(course, wanted):
     scripts, instance = wanted["CreateNotebookInstanceLifecycleConfig"], wanted["CreateNotebookInstance"]
     name = {"NotebookInstanceLifecycleConfigName": scripts["NotebookInstanceLifecycleConfigName"]}
     try:
+        if _is_half_made(course, instance["NotebookInstanceName"]):
+            sagemaker.delete_notebook_instance_lifecycle_config(**name)
         sagemaker.create_notebook_instance_lifecycle_config(**scripts)
     except (BotoCoreError, ClientError) as error:
         raise Refused(str(error)) from None
     try:
         sagemaker.create_notebook_instance(**instance)
     except (BotoCoreError, ClientError, NotRented) as error:
-        sagemaker.delete_notebook_instance_lifecycle_config(**name)
+        try:
+            sagemaker.delete_notebook_instance_lifecycle_config(**name)
+        except (BotoCoreError, ClientError) as second:
+            raise Refused(
+                f"{error} Its lifecycle configuration stays, for it could not be taken back: {second} "
+                "The same command goes on from there."
+            ) from None
         raise Refused(str(error)) from None
     return [
         f"notebook instance {instance['NotebookInstanceName']}: Pending",
         costs.rate_sentence(instance["InstanceType"], "notebook", course.region),
         "It is a workplace: chapters leave it alone. `course clean --workplace` deletes it, with its volume.",
     ]
+
+
+def _is_half_made(course, name):
+    """Tell whether an earlier run has left the learner's lifecycle configuration without its instance."""
+    scripts = [one for one in belongings.of(course, belongings.SCRIPTS, NameContains=name) if one.name == name]
+    instances = [one for one in belongings.of(course, belongings.NOTEBOOK, NameContains=name) if one.name == name]
+    return any(one.tagged for one in scripts) and not instances
