@@ -111,7 +111,15 @@ def permissions(calls, account):
     for call in calls:
         who = by.get(call["Who"].split("/")[1])
         found |= {(who, action, place(resource, account)) for action, resource in call.get("Asked", ()) if who}
+        found |= {("jobs", action, "*") for action in gate(call)}
     return sorted(found)
+
+
+def gate(call):
+    """Return the actions without which the SDK takes a role for none of SageMaker's, if a call asks IAM about them."""
+    asked = call.get("Parameters") or {}
+    is_gate = call.get("Operation") == "SimulatePrincipalPolicy" and "ResourceArns" not in asked
+    return asked["ActionNames"] if is_gate and asked["PolicySourceArn"].endswith(f":role/{JOBS}") else []
 
 
 def place(arn, account):

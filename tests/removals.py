@@ -25,10 +25,9 @@ from papermill.parameterize import parameterize_notebook
 
 from helpers import chapters, outputs
 from helpers.own_account import guard, policies
-from least_privilege import ACCOUNT, COLUMNS, JOBS, LEARNER, permissions, stand_in, without, write
+from least_privilege import ACCOUNT, COLUMNS, JOBS, LEARNER, gate, permissions, stand_in, without, write
 
 ROLES = {"learner": LEARNER, "jobs": JOBS}
-GATE = ("learner", "iam:SimulatePrincipalPolicy")  # where the SDK asks what the execution role may do
 # How an error says that a call was denied: the SDK's, S3's to a HEAD, SNS's, EC2's. As nothing else is lacking, it is
 # the action that is.
 DENIAL = re.compile(r"not authorized|AccessDenied|AuthorizationError|UnauthorizedOperation|\(403\)|Forbidden")
@@ -46,6 +45,7 @@ class Shown:
     error: str  # "" if it ran to its end
     asked: list = field(default_factory=list)  # (by, action) in the order of the calls
     denied: set = field(default_factory=set)  # those of them that were refused
+    in_front: set = field(default_factory=set)  # those of them that the cell itself waits for
 
 
 class Play:
@@ -64,12 +64,13 @@ class Play:
             self.client.execute_cell(cell, at)
         except CellExecutionError as failed:
             error = f"{failed.ename}: {failed.evalue}"
-        asked, denied = [], set()
+        asked, denied, in_front = [], set(), set()
         for call in self._new_calls():
             asked += [(by, action) for by, action, _ in permissions([call], ACCOUNT)]
+            in_front |= {one for one in asked if one[0] == "learner"} | {("jobs", action) for action in gate(call)}
             if "Denied" in call:
                 denied |= {(by, call["Denied"][0]) for by, role in ROLES.items() if call["Who"].split("/")[1] == role}
-        return Shown(RENTED.sub(r"We rent.\1", outputs.sanitized(cell.outputs)), error, asked, denied)
+        return Shown(RENTED.sub(r"We rent.\1", outputs.sanitized(cell.outputs)), error, asked, denied, in_front)
 
     def lacks(self, by, action):
         """Take an action from a policy."""
@@ -134,9 +135,8 @@ class Proof:
         What is guessed to be dispensable is tried at once, in a single run without all of it.
         """
         first = self.asked
-        plan = self.plan = {one: first[one] for one in wanted if one in first and one[0] == "learner"}
-        if GATE in first:
-            plan.update({one: first[GATE] for one in gate() if one in wanted and one not in first})
+        in_front = {one for shown in self.shown.values() for one in shown.in_front}
+        plan = self.plan = {one: first[one] for one in wanted if one in first and one in in_front}
         self._dispense([one for one in guess if one in plan])
         hidden: list = []
         while undecided := {one: at for one, at in plan.items() if one not in self.told and one not in hidden}:
@@ -204,8 +204,7 @@ class Proof:
 
     def _turn(self, at, one):
         """Return when a cell asks for an action, so that whatever comes before it is done when it is refused."""
-        asked = self.shown[at].asked
-        return asked.index(one if one in asked else GATE)
+        return self.shown[at].asked.index(one)
 
     def _alone(self, *actions):
         """Return what happens in a run of its own without actions: the first error or difference, or ""."""
@@ -238,17 +237,10 @@ def _difference(new, old):
     return f"{new[max(at - 20, 0) : at + 60]!r} in the place of {old[max(at - 20, 0) : at + 60]!r}"
 
 
-def gate():
-    """Return what the SDK asks about the execution role before it starts a training job: (by, action)."""
-    rows = [row for row in policies.table() if (row["chapter"], row["by"]) == (policies.ALL, "jobs")]
-    return [("jobs", row["action"]) for row in rows if row["resource"] == "*"]
-
-
 def of_chapter(number, guess=()):
     """Return what happens in a chapter, or in the solutions of its exercises, without each action of its policies."""
     exact = {who: policies.document(who, [number], ACCOUNT, role=JOBS) for who in policies.WHO}
     wanted = {(row["by"], row["action"]) for row in policies.table() if row["chapter"] == number}
-    wanted |= set(gate()) if any(by == "jobs" for by, _ in wanted) else set()
     told: dict = {}
     for notebook in chapters.found([number], (chapters.CHAPTERS, chapters.SOLUTIONS)):
         if missing := sorted(one for one in wanted if not told.get(one)):
