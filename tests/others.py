@@ -24,6 +24,8 @@ LISTS = {  # service -> (operation, the member of its answer) for everything tha
     "cloudwatch": (("describe_alarms", "MetricAlarms"),),
 }
 
+NOT_MADE = {"list_training_jobs", "list_processing_jobs", "list_schedules"}  # lists in which `make` puts nothing
+
 
 NAMES = ("you-model", "mean-model", "forecast")
 
