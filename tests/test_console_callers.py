@@ -13,6 +13,8 @@ from learners import client, let_in
 from test_authorization import VARIABLES, allow, document
 from test_console_pages import HOME, Browser, train
 
+pytestmark = pytest.mark.slow  # a server for each test
+
 ACT = f"{HOME}/notebook-instances/act"
 BUCKET = "sagemaker-us-east-1-000000000000"
 KIM = "arn:aws:sts::000000000000:assumed-role/course-kim/kim"

@@ -15,6 +15,8 @@ from helpers.local_account.mailbox import bears
 from helpers.room.seat import Seat, write
 from learners import client, let_in
 
+pytestmark = pytest.mark.slow  # a server for each test
+
 
 class Room:
     """An account that enforces IAM, with two learners."""

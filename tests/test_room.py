@@ -261,6 +261,7 @@ def test_what_cannot_be_opened_is_refused_and_nothing_is_begun(options, sentence
     assert not Path("account").exists()
 
 
+@pytest.mark.slow
 def test_an_account_that_does_not_enforce_iam_is_no_room(account, tmp_path, capsys):
     (tmp_path / "roster.csv").write_text("learner\nkim\n")
     assert command.main(["up", "--folder", str(account.folder), "--room", str(tmp_path / "roster.csv")]) == 1
@@ -288,6 +289,7 @@ def test_a_certificate_that_soon_ends_is_made_anew(tmp_path, monkeypatch):
     assert certificate.read(first).not_valid_after_utc > datetime.now(UTC) + timedelta(days=29)
 
 
+@pytest.mark.slow
 def test_a_learner_s_own_keys_are_those_of_the_room_s_account_only(account, tmp_path, monkeypatch):
     own = ask(account.environment, "/learners", method="POST", content={
         "Name": "kim", "Policy": allowing("sagemaker:ListModels"), "JobsPolicy": allowing("s3:GetObject"),
@@ -304,6 +306,7 @@ def test_a_learner_s_own_keys_are_those_of_the_room_s_account_only(account, tmp_
         os.kill(other["Pid"], signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_keys_of_a_learner_outlive_days_and_the_account_s_end(account):
     content = {"Name": "kim", "Policy": allowing("sagemaker:ListModels"), "JobsPolicy": allowing("s3:GetObject")}
     first = ask(account.environment, "/learners", method="POST", content=content)
@@ -315,6 +318,7 @@ def test_keys_of_a_learner_outlive_days_and_the_account_s_end(account):
     assert ask(account.environment, "/learners", method="POST", content=content) == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [{}, {"Name": "kim"}, []])
 def test_half_a_learner_is_refused(account, content):
     with pytest.raises(Refused, match="must be JSON with Name, Policy, JobsPolicy"):

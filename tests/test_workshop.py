@@ -307,6 +307,7 @@ def test_each_exercise_has_a_check_that_can_be_asked(course):
     assert unknown == [] and {*"".join(marks.values())} <= {"+", "-"}
 
 
+@pytest.mark.slow
 def test_a_check_that_may_not_be_asked_is_unknown_and_says_why(course, monkeypatch):
     def deny(operation_name, **_):
         if operation_name == "DescribeModel":
@@ -334,6 +335,7 @@ def test_throttling_is_waited_for(class_of, capsys):
     assert all(f"  delete model {name}-model\n" in said for name in ("kim", "lee"))
 
 
+@pytest.mark.slow
 def test_lists_are_asked_once_for_all(class_of, monkeypatch):
     path = class_of(*(f"l{number}" for number in range(30)))
     courses = session.look("local", [each.name for each in roster.read(path)], "us-east-1")
@@ -367,6 +369,7 @@ def test_one_who_cannot_be_asked_about_leaves_the_others_their_lines(class_of, a
     assert row(capsys.readouterr().out, "kim")[1:] == ["?"] * 5
 
 
+@pytest.mark.slow
 def test_who_has_left_the_roster_is_named_and_left_alone(class_of, account, tmp_path, capsys):
     class_of("kim", "lee", "ki")
     path = rostered(tmp_path, "kim", "ki")  # lee has gone
@@ -381,6 +384,7 @@ def test_who_has_left_the_roster_is_named_and_left_alone(class_of, account, tmp_
 # The sweep
 
 
+@pytest.mark.slow
 def test_a_sweep_is_a_plan_first(class_of, account, capsys):
     path = class_of("kim", "lee")
     before = account.client("sagemaker").list_models()["Models"]
@@ -434,6 +438,7 @@ def test_a_sweep_ends_what_the_roster_has_and_nobody_elses(class_of, account, ca
     assert statuses(account) == {"desk": "InService"} and theirs() == before
 
 
+@pytest.mark.slow
 def test_the_failure_of_one_leaves_the_others_their_turn_and_a_second_run_finishes(
     class_of, account, monkeypatch, capsys
 ):
