@@ -28,6 +28,10 @@ def test_the_launcher_clones_a_repository_and_makes_one(visitor, served, sagemak
     page.locator(".jp-DirListing-content", has_text="work").wait_for()
     choose("Initialize a Repository")
     page.locator(".jp-Dialog", has_text="Initialize").locator(".jp-mod-accept").click()
+    for _ in range(300):  # the list of commits is not asked for anew where it was opened before the first one
+        if (volume / ".git/logs/HEAD").exists():
+            break
+        page.wait_for_timeout(200)
     choose("Git Interface")
     page.locator("#jp-git-sessions", has_text="First Commit").wait_for()  # an empty one, which the extension makes
     sagemaker.stop_notebook_instance(NotebookInstanceName="launcher")
