@@ -415,7 +415,9 @@ def _add_workshop(commands):
     whats = command.add_subparsers(required=True, metavar="WHAT", dest="what")
     for what, about in WORKSHOP.items():
         command = whats.add_parser(what, help=about, description=about)
-        command.add_argument("roster", metavar="ROSTER", help="a CSV file with the columns learner, email, user")
+        command.add_argument(
+            "roster", metavar="ROSTER", help="a CSV file with the columns learner, email, user, profile"
+        )
         if what in ("plan", "room"):
             command.add_argument("chapter", nargs="*", metavar="CHAPTER", help="its number, 06 say (default: all)")
         if what == "plan":

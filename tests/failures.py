@@ -10,27 +10,6 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from helpers.local_account.calls import is_reading
 
-
-@contextmanager
-def after(number):
-    """Let so many calls that change something pass, and fail all others; yield the names of those that passed."""
-    make, passed = Endpoint.make_request, []
-
-    def failing(self, operation, request):
-        if not is_reading(operation.name):
-            if len(passed) == number:
-                error = {"Code": "InternalFailure", "Message": "The service is unavailable"}
-                raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 500}}, operation.name)
-            passed.append(operation.name)
-        return make(self, operation, request)
-
-    Endpoint.make_request = failing
-    try:
-        yield passed
-    finally:
-        Endpoint.make_request = make
-
-
 HOW = {  # how a call can fail -> what is raised
     "refused": lambda operation: ClientError(
         {
@@ -44,40 +23,57 @@ HOW = {  # how a call can fail -> what is raised
 
 
 @contextmanager
-def at(number, how="refused"):
-    """Fail the call of a number, whatever it asks, or none at 0; yield the names of all that were made."""
-    make, made, one = Endpoint.make_request, [], Lock()
+def _failing(fails, how="refused"):
+    """Fail the calls of whose operation `fails(name)` says so; it is asked once for each call, one after the other."""
+    make, one = Endpoint.make_request, Lock()
 
     def failing(self, operation, request):
         with one:
-            made.append(operation.name)
-            fails = len(made) == number
-        if fails:
+            failed = fails(operation.name)
+        if failed:
             raise HOW[how](operation.name)
         return make(self, operation, request)
-
-    Endpoint.make_request = failing
-    try:
-        yield made
-    finally:
-        Endpoint.make_request = make
-
-
-@contextmanager
-def of(operation, how="refused"):
-    """Fail all calls of an operation."""
-    make = Endpoint.make_request
-
-    def failing(self, called, request):
-        if called.name == operation:
-            raise HOW[how](operation)
-        return make(self, called, request)
 
     Endpoint.make_request = failing
     try:
         yield
     finally:
         Endpoint.make_request = make
+
+
+@contextmanager
+def after(number):
+    """Let so many calls that change something pass, and fail all others; yield the names of those that passed."""
+    passed = []
+
+    def fails(name):
+        if is_reading(name):
+            return False
+        if len(passed) == number:
+            return True
+        passed.append(name)
+        return False
+
+    with _failing(fails):
+        yield passed
+
+
+@contextmanager
+def at(number, how="refused"):
+    """Fail the call of a number, whatever it asks, or none at 0; yield the names of all that were made."""
+    made = []
+
+    def fails(name):
+        made.append(name)
+        return len(made) == number
+
+    with _failing(fails, how):
+        yield made
+
+
+def of(operation, how="refused"):
+    """Fail all calls of an operation."""
+    return _failing(lambda name: name == operation, how)
 
 
 @contextmanager
