@@ -17,7 +17,7 @@ def clean(account, learner, regions, really=False, workplace=False, logs=False):
     """Show what lives, delete it if `really` so, and return whether nothing is left in any of the regions."""
 
     def cleaned(courses):
-        (course,) = courses
+        (course,) = belongings.together(courses)  # whose end is that of what the plan has found
         print(f"{learner} in {course.region}, account {course.account_id}:")
         lives = living(course, logs)
         print("\n".join(f"  {line}" for line in lives or ["nothing of the learner's"]))
@@ -26,7 +26,8 @@ def clean(account, learner, regions, really=False, workplace=False, logs=False):
             cleanup.everything(course, workplace)
             list(taken_back(course))
             log_streams.delete(written)
-            lives = living(course, logs)
+            (asked_anew,) = belongings.together(courses)
+            lives = living(asked_anew, logs)
         return lives
 
     left = []
