@@ -4,6 +4,7 @@ import json
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from conftest import Served
 from helpers import clock, mail, session
@@ -133,3 +134,18 @@ def test_spot_machines_are_taken_by_whoever_may_start_or_stop_the_job(room):
     ):
         with pytest.raises(Refused, match=said):
             ask(getattr(room, name), "/interrupt", job="kim-spot", region="us-east-1")
+
+
+def test_who_is_no_longer_on_the_roster_has_keys_that_open_nothing_until_let_in_again(account):
+    kim, lee = let_in(account, "kim"), let_in(account, "lee")
+    with pytest.raises(Refused, match="course-kim/kim may not let learners out"):
+        ask(kim, "/roster", method="POST", content={"Names": ["kim"]})
+    ask(account.environment, "/roster", method="POST", content={"Names": ["lee"]})
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        client(kim, "sts").get_caller_identity()
+    assert client(lee, "sts").get_caller_identity()["Arn"].endswith("course-lee/lee")
+    again = let_in(account, "kim")
+    assert client(again, "sts").get_caller_identity()["Arn"].endswith("course-kim/kim")
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        client(kim, "sts").get_caller_identity()
+    assert let_in(account, "lee") == lee

@@ -1,5 +1,6 @@
 """Notebook instances of a room: a link leads to the room's address by TLS, and there to the instance."""
 
+import os
 import socket
 import ssl
 import threading
@@ -22,13 +23,13 @@ from helpers.local_account.runners.notebook_door import PORTS, Door
 from helpers.room import certificate
 from learners import let_in
 
-HERE = {"Address": "127.0.0.1", "Certificate": None, "Key": None}
+HERE = {"Address": "127.0.0.1", "Certificate": None, "Key": None, "Process": os.getpid()}
 
 
 def place(folder):
     """Return what POST /room is told for a room at 127.0.0.1 that speaks TLS."""
     made, key = certificate.make(folder, "127.0.0.1")
-    return {"Address": "127.0.0.1", "Certificate": str(made), "Key": str(key)}
+    return HERE | {"Certificate": str(made), "Key": str(key)}
 
 
 class Echo(BaseHTTPRequestHandler):

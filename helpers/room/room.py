@@ -40,6 +40,7 @@ def hold(folder, roster, name=None, chapters=(), region=serving.REGION, port=Non
         note_place(folder, address, tls)
         seats += [Seat(folder, learner.name, address, tls) for learner in learners]
         furnish(seats, chapters)
+        ask(serving.variables(folder), "/roster", method="POST", content={"Names": [seat.learner for seat in seats]})
         print(f"The local account answers at {place['Url']}, to this computer alone. JupyterLabs start:", flush=True)
         start(seats)
         print(told(folder, learners, seats), flush=True)
@@ -61,7 +62,8 @@ def hold(folder, roster, name=None, chapters=(), region=serving.REGION, port=Non
 
 def note_place(folder, address, tls):
     """Tell the account where the room reaches it, which links to notebook instances say."""
-    where = {"Address": address, "Certificate": str(tls[0]) if tls else None, "Key": str(tls[1]) if tls else None}
+    chain, key = map(str, tls) if tls else (None, None)
+    where = {"Address": address, "Certificate": chain, "Key": key, "Process": os.getpid()}
     ask(serving.variables(folder), "/room", method="POST", content=where)
 
 

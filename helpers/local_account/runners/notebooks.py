@@ -8,9 +8,13 @@ import threading
 import time
 import traceback
 
+import psutil
+
 from ..errors import LocalLimit
 from . import notebook_links, notebook_machine
 from .notebook_server import NotebookServer, free_port, key_of
+
+LOOK = 1  # seconds between two looks whether a room is open
 
 
 class Notebooks:
@@ -19,7 +23,7 @@ class Notebooks:
     def __init__(self, account):
         self.account, self.lock = account, threading.RLock()
         self.servers, self.threads = {}, set()
-        self.room = None  # where the computers of a room reach this one: {"Address", "Certificate", "Key"}
+        self.room = None  # where the computers of a room reach this one: what POST /room has told
 
     def first(self, region, request):
         """Return what the record of a new instance says, beside what was asked for: where it is found."""
@@ -63,10 +67,15 @@ class Notebooks:
         return notebook_links.create(self.account, at, server.machine, seconds)
 
     def be_reached(self, room):
-        """Lead links to the address of a room from now on, or to this computer alone if it has no certificate."""
+        """Lead links to the address of a room from now on, or to this computer alone if it has no certificate.
+
+        `room` holds Address, Certificate, Key, and the id of the program that holds the room open (Process).
+        """
         self.room = room if room["Certificate"] else None
         for server in list(self.servers.values()):
             server.close_door(but_of=self.room)
+        if self.room:
+            threading.Thread(target=self.close_with, args=(room,), name="room", daemon=True).start()
 
     def running(self):
         """Return the names of the instances that have a machine."""
@@ -99,6 +108,15 @@ class Notebooks:
             thread.join(10)
 
     # What follows runs in threads.
+
+    def close_with(self, room):
+        """Close the doors of a room when the program that holds it open is gone, killed for one."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            program = psutil.Process(room["Process"])
+            while self.room is room and program.is_running() and program.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(LOOK)
+        if self.room is room:
+            self.be_reached(room | {"Certificate": None})
 
     def spawn(self, work, record):
         """Do a piece of work in a thread of its own."""

@@ -87,10 +87,11 @@ def _dated(letter):
 async def room(request, account):
     """Note where the computers of a room reach this one, and by which certificate: the owner's to say.
 
-    It holds while this account is served, and no longer: nothing opens a port to a network that nobody has asked for.
+    It holds while this account is served and the program runs whose id is `Process`, and no longer: nothing opens a
+    port to a network that nobody has asked for.
     """
     refuse_learner(request, account, "say where the room is")
-    content = await _content(request, "Address", "Certificate", "Key")
+    content = await _content(request, "Address", "Certificate", "Key", "Process")
     await asyncio.to_thread(account.notebooks.be_reached, content)
     return {}
 
@@ -103,6 +104,14 @@ async def learners(request, account):
     refuse_learner(request, account, "let learners in")
     asked = await _content(request, "Name", "Policy", "JobsPolicy")
     return account.iam.let_in(asked["Name"], asked["Policy"], asked["JobsPolicy"])
+
+
+async def roster(request, account):
+    """Note which learners a room has: the keys of all others, from another day, open nothing from now on."""
+    refuse_learner(request, account, "let learners out")
+    asked = await _content(request, "Names")
+    account.iam.let_out(asked["Names"])
+    return {}
 
 
 def refuse_learner(request, account, what):
@@ -221,4 +230,5 @@ QUESTIONS = {
     "/quotas": limits,
     "/room": room,
     "/learners": learners,
+    "/roster": roster,
 }

@@ -100,14 +100,26 @@ class Iam(ManagedPolicies, Simulation):
             self.put_role_policy(role, "course", json.dumps(document))
         arn = f"arn:aws:sts::{self.account.id}:assumed-role/{name}/{learner}"
         keys = next((each for each in self.records.all("LearnerKeys") if each["Arn"] == arn), None)
+        if keys and keys.get("Out"):
+            self.records.delete("LearnerKeys", "", keys["AccessKeyId"])
+            keys = None
         if keys is None:
             keys = new_keys() | {"Arn": arn, "Since": self.account.clock.now()}
             self.records.put("LearnerKeys", "", keys["AccessKeyId"], keys)
         wanted = ("AccessKeyId", "SecretAccessKey", "SessionToken")
         return {member: keys[member] for member in wanted} | {"RoleArn": self._role(jobs)["Arn"]}
 
+    def let_out(self, staying):
+        """Let the keys of all learners but some be worth nothing; who is let in again gets new ones.
+
+        What they have made stays theirs, and what runs of it goes on.
+        """
+        for keys in self.records.all("LearnerKeys"):
+            if keys["Arn"].rpartition("/")[2] not in staying:
+                self.records.put("LearnerKeys", "", keys["AccessKeyId"], keys | {"Out": True})
+
     def learners(self):
-        """Return the names of the learners of a room, who have keys of their own."""
+        """Return the names of the learners of a room, who have or had keys of their own."""
         return [keys["Arn"].rpartition("/")[2] for keys in self.records.all("LearnerKeys")]
 
     def learner_of(self, arn):
@@ -138,7 +150,7 @@ class Iam(ManagedPolicies, Simulation):
     def key(self, access_key):
         """Return the keys of this access key, which AssumeRole gave out, a machine has or a learner, or None."""
         given = (self.records.get(kind, "", access_key) for kind in ("SessionKeys", "LearnerKeys"))
-        return self.of_machines.get(access_key) or next(filter(None, given), None)
+        return self.of_machines.get(access_key) or next((each for each in given if each and not each.get("Out")), None)
 
     def role_of(self, arn):
         """Return the role that has this ARN, or None."""
