@@ -17,14 +17,15 @@ from .belongings import CONFIG, ENDPOINT, JOBS, MODEL, NOTEBOOK, REPOSITORY, RUN
 METADATA = Path("/opt/ml/metadata/resource-metadata.json")  # on a notebook instance: which one this is
 
 
-def everything(course, workplace=False):
+def everything(course, workplace=False, objects=True):
     """Delete what the learner created: endpoints first, since they cost most; then what they were made of.
 
     Where the learner works (`course notebook`) goes, too, if `workplace` is so, and this program does not run there.
+    What lies in S3 goes if `objects` is so.
     """
     if course.keep:
         return _say_what_stands(course)
-    print("\n".join(list(ending(course, workplace)) or ["There was nothing to delete."]))
+    print("\n".join(list(ending(course, workplace, objects)) or ["There was nothing to delete."]))
     if belongings.jobs(course):
         print(
             "Finished training jobs and their logs stay. AWS keeps the jobs at no cost and bills the logs as storage."
@@ -32,8 +33,8 @@ def everything(course, workplace=False):
     return None
 
 
-def ending(course, workplace=False):
-    """Delete what `everything` deletes, and yield a sentence for each thing that went."""
+def ending(course, workplace=False, objects=True):
+    """Delete what `everything` deletes, and yield a sentence for each thing that went; objects if `objects` is so."""
     workplace = workplace and not METADATA.exists()
     sagemaker = belongings.sagemaker()
     costs.remember(course)
@@ -45,7 +46,8 @@ def ending(course, workplace=False):
             getattr(sagemaker, f"delete_{_spelled(kind)}")(**{kind.name: thing.name})
             yield f"{kind.title} {thing.name}: deleted"
     yield from alerts.delete(course)
-    yield from _delete_objects(course)
+    if objects:
+        yield from _delete_objects(course)
 
 
 def resting(course):

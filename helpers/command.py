@@ -231,8 +231,8 @@ def clean(options):
     """Show what of a learner's lives in an account, and delete it with --yes; exit status 1 if anything is left."""
     from .own_account.clean import clean
 
-    asked = options.account, options.learner, options.region, options.yes, options.workplace, options.logs
-    return 0 if _asked_of_aws(clean, *asked) else 1
+    extent = options.workplace, options.logs, options.objects
+    return 0 if _asked_of_aws(clean, options.account, options.learner, options.region, options.yes, *extent) else 1
 
 
 def workshop(options):
@@ -248,7 +248,7 @@ def workshop(options):
     if options.what == "sweep":
         from .own_account.workshop.sweep import sweep
 
-        return 0 if _asked_of_aws(sweep, *where, options.yes, options.workplace) else 1
+        return 0 if _asked_of_aws(sweep, *where, options.yes, options.workplace, options.objects) else 1
     from .own_account.workshop.room import bill, room
 
     if options.what == "bill":
@@ -403,6 +403,7 @@ def _parser():
     command.add_argument("--yes", action="store_true", help="delete it; without this, only the plan is shown")
     command.add_argument("--workplace", action="store_true", help="the notebook instance of `course notebook`, too")
     command.add_argument("--logs", action="store_true", help="what jobs, endpoints and instances have written, too")
+    command.add_argument("--objects", action="store_true", help="what lies in S3, too: data, models, results")
     _add_notebook(commands)
     _add_workshop(commands)
     return parser
@@ -436,6 +437,7 @@ def _add_workshop(commands):
         if what == "sweep":
             command.add_argument("--yes", action="store_true", help="do it; without this, only the plan is shown")
             command.add_argument("--workplace", action="store_true", help="delete where learners work, too")
+            command.add_argument("--objects", action="store_true", help="delete what lies in S3, too")
         else:
             since = "30 days ago" if what == "bill" else "a day ago, for checks that ask for calls"
             command.add_argument("--start", metavar="DAY", help=f"such as 2026-11-01 (default: {since})")

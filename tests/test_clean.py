@@ -41,7 +41,7 @@ def test_the_plan_deletes_nothing_and_says_so(two_regions, capsys):
 
 
 def test_it_ends_what_is_there_in_each_region_that_is_named_and_can_be_repeated(two_regions, capsys):
-    assert command.main(["clean", "--yes"]) == 0
+    assert command.main(["clean", "--objects", "--yes"]) == 0
     assert capsys.readouterr().out.endswith("Nothing is left.\n")
     assert command.main(["clean", "--region", "us-east-1", "eu-west-1"]) == 1
     assert (
@@ -49,8 +49,18 @@ def test_it_ends_what_is_there_in_each_region_that_is_named_and_can_be_repeated(
         and said.count("model me-model\n  1 objects") == 1
     )
     for _ in range(2):
-        assert command.main(["clean", "--region", "us-east-1", "eu-west-1", "--yes"]) == 0
+        assert command.main(["clean", "--region", "us-east-1", "eu-west-1", "--objects", "--yes"]) == 0
     assert capsys.readouterr().out.endswith("  nothing of the learner's\nNothing is left.\n")
+
+
+def test_what_lies_in_s3_stays_until_it_is_asked_for(two_regions, capsys):
+    assert command.main(["clean", "--yes"]) == 1
+    said = capsys.readouterr().out
+    assert "model me-model: deleted" in said and "Objects in S3 stay; --objects deletes them, too." in said
+    assert "Left:\nus-east-1: 1 objects in s3://sagemaker-us-east-1-000000000000" in said
+    assert command.main(["clean", "--objects", "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith("Nothing is left.\n") and "Objects in S3 stay" not in said
 
 
 @pytest.mark.slow
@@ -77,7 +87,7 @@ def test_logs_go_when_they_are_asked_for_and_nobody_elses(account, monkeypatch, 
     assert "log me-job/algo-1-" in said and "log group in /aws/sagemaker/Endpoints/me-served" in said
     assert "me-theirs" not in said and logs() == before
     for _ in range(2):
-        assert command.main(["clean", "--logs", "--yes"]) == 0
+        assert command.main(["clean", "--logs", "--objects", "--yes"]) == 0
     assert logs() == (["/aws/sagemaker/TrainingJobs"], {"me-theirs"})
 
 
@@ -114,7 +124,7 @@ def test_a_run_that_fails_at_any_step_loses_nothing_and_the_next_goes_on_from_th
     others_before, done, runs = others.listed(account.client), [], 0
     while True:
         with failures.after(1) as passed:
-            status = command.main(["clean", "--yes"])
+            status = command.main(["clean", "--objects", "--yes"])
         done += passed
         said = capsys.readouterr().out
         if status == 0:
@@ -132,7 +142,7 @@ def test_a_run_that_fails_at_any_step_loses_nothing_and_the_next_goes_on_from_th
 @pytest.mark.slow
 def test_a_call_too_many_is_made_again(much, account, capsys):
     with failures.throttled(every=3) as refused:
-        assert command.main(["clean", "--yes"]) == 0
+        assert command.main(["clean", "--objects", "--yes"]) == 0
     assert len(refused) > 5 and capsys.readouterr().out.endswith("Nothing is left.\n")
 
 
@@ -157,7 +167,7 @@ def test_on_aws_nothing_of_others_is_touched_and_what_could_not_be_deleted_is_le
         model(course, "me-model", course.tags)
         boto3.client("s3").put_object(Bucket=course.bucket, Key=f"{course.prefix}/notes.txt", Body=b"x")
         session.end()
-        statuses = [command.main(["clean", "--account", "aws", "--yes"])]
+        statuses = [command.main(["clean", "--account", "aws", "--objects", "--yes"])]
         assert "us-east-1: An error occurred (AccessDeniedException) when calling the DeleteModel" in (
             capsys.readouterr().out
         )
@@ -166,6 +176,6 @@ def test_on_aws_nothing_of_others_is_touched_and_what_could_not_be_deleted_is_le
         client("iam").put_role_policy(
             RoleName=least_privilege.LEARNER, PolicyName="course", PolicyDocument=json.dumps(least_privilege.EVERYTHING)
         )
-        statuses.append(command.main(["clean", "--account", "aws", "--yes"]))
+        statuses.append(command.main(["clean", "--account", "aws", "--objects", "--yes"]))
         assert others.listed(client) == seen["before"]
     assert statuses == [1, 0]

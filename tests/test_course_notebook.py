@@ -107,9 +107,9 @@ def test_the_workplace_goes_when_it_is_named_and_not_before(course, capsys):
     cleanup.everything(course)
     assert cleanup.left(course) == []
     assert living(course) == ["notebook instance lifecycle config me-course (workplace)"]
-    assert command.main(["clean", "--yes"]) == 1
+    assert command.main(["clean", "--objects", "--yes"]) == 1
     assert capsys.readouterr().out.endswith("us-east-1: notebook instance lifecycle config me-course (workplace)\n")
-    assert command.main(["clean", "--yes", "--workplace"]) == 0
+    assert command.main(["clean", "--objects", "--yes", "--workplace"]) == 0
 
 
 # The programs

@@ -87,8 +87,8 @@ COMMANDS = {  # name -> its arguments; ROSTER stands for the path of a roster of
 }
 MARKED = ("preflight", "room")  # they have a sign for one question that could not be asked
 CHANGING = {
-    "clean": ["clean", *AWS, "--learner", "l0", "--yes"],
-    "sweep": ["workshop", "sweep", "ROSTER", *AWS, "--yes"],
+    "clean": ["clean", *AWS, "--learner", "l0", "--objects", "--yes"],
+    "sweep": ["workshop", "sweep", "ROSTER", *AWS, "--objects", "--yes"],
     "notebook": ["notebook", *AWS, "--learner", "l0", "--yes"],
 }
 
@@ -235,9 +235,9 @@ def test_among_any_number_of_learners_each_command_finds_its_own(administrator, 
         status, said = said_by("workshop", "room", roster, *AWS, "--no-checks")
         assert status == 0 and len(re.findall(r"^l\d+ +0 +0 +0 +0\.0000 +0\.0000$", said, re.M)) == count
         beside = others.listed(administrator, "l1")
-        assert said_by("clean", *AWS, "--learner", "l1", "--yes")[0] == 0
+        assert said_by("clean", *AWS, "--learner", "l1", "--objects", "--yes")[0] == 0
         assert others.listed(administrator, "l1") == beside
-        status, said = said_by("workshop", "sweep", roster, *AWS, "--yes")
+        status, said = said_by("workshop", "sweep", roster, *AWS, "--objects", "--yes")
         assert status == 0 and said.count(": deleted") == 4 * (count - 1)
     assert (count < 30 or len(refused) > 3) and others.listed(administrator, *names) == before
     assert others.listed(administrator, "l0") == others.listed(administrator, "l0", *names)  # none of theirs is there

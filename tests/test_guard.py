@@ -581,7 +581,7 @@ def test_clean_takes_switches_back_whose_things_are_gone_and_nobody_elses(course
     boto3.client("sagemaker").get_waiter("endpoint_in_service").wait(EndpointName="me-clicked")
     boto3.client("sagemaker").delete_endpoint(EndpointName="me-clicked")
     assert dead_man_switch.standing(scheduler, "me") == [dead_man_switch.name_of("endpoint", "me-clicked")]
-    command.main(["clean", "--account", "aws", "--yes"])
+    command.main(["clean", "--account", "aws", "--objects", "--yes"])
     assert "schedule" not in capsys.readouterr().out.rpartition("deleted")[2]
     left = {one["Name"] for one in scheduler.list_schedules()["Schedules"]}
     assert left == {"me-report", "me-report-end-00000000", "you-x-end-9d589a0a"}

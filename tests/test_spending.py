@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import time
 from dataclasses import replace
 
 import boto3
@@ -122,7 +123,7 @@ def test_an_endpoint_whose_configuration_is_gone_is_told_of_and_can_be_cleaned(l
     account.client("sagemaker").delete_endpoint_config(EndpointConfigName="me-stands")
     assert command.main(["bill", "--learner", "me"]) == 0
     assert "endpoint me-stands (InService) in us-east-1: machines and rate not known." in capsys.readouterr().out
-    assert command.main(["clean", "--yes"]) == 0
+    assert command.main(["clean", "--objects", "--yes"]) == 0
     assert account.client("sagemaker").list_endpoints(NameContains="me-stands")["Endpoints"] == []
 
 
@@ -146,6 +147,7 @@ def test_on_aws_what_the_guard_has_seen_end_is_billed_and_a_denied_region_leaves
         sagemaker.create_endpoint(EndpointName="me-went", EndpointConfigName="me-went", Tags=course.tags)
         with contextlib.suppress(WaiterError):  # a model without an archive fails, and costs until it is deleted
             sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="me-went")
+        time.sleep(1)  # the bill counts whole seconds
         sagemaker.delete_endpoint(EndpointName="me-went")
         session.end()
         del os.environ["SAGEMAKER_ROLE_ARN"]  # nobody needs a role to ask what there is

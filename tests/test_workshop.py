@@ -330,7 +330,7 @@ def test_throttling_is_waited_for(class_of, capsys):
         assert command.main(["workshop", "room", path, "--no-checks"]) == 0
         assert command.main(["workshop", "sweep", path]) == 1
         said = capsys.readouterr().out
-        assert command.main(["workshop", "sweep", path, "--yes"]) == 0
+        assert command.main(["workshop", "sweep", path, "--objects", "--yes"]) == 0
     assert len(refused) > 5 and "SageMaker.ListTags" in refused
     assert all(f"  delete model {name}-model\n" in said for name in ("kim", "lee"))
 
@@ -373,7 +373,7 @@ def test_one_who_cannot_be_asked_about_leaves_the_others_their_lines(class_of, a
 def test_who_has_left_the_roster_is_named_and_left_alone(class_of, account, tmp_path, capsys):
     class_of("kim", "lee", "ki")
     path = rostered(tmp_path, "kim", "ki")  # lee has gone
-    for what, more in (("room", ["--no-checks"]), ("sweep", ["--yes"])):
+    for what, more in (("room", ["--no-checks"]), ("sweep", ["--objects", "--yes"])):
         command.main(["workshop", what, path, *more])
         said = capsys.readouterr().out
         told = "Not on the roster, and with things that have the course's tags in us-east-1: lee (2)."
@@ -424,17 +424,17 @@ def test_a_sweep_ends_what_the_roster_has_and_nobody_elses(class_of, account, ca
     assert "  stop notebook instance lee-course (InService, workplace)\n" in said
     assert "  leave alone model lee-nobody (without the course's tags)\n" in said
     assert f"  delete endpoint kim-stands (InService): 1 × ml.m5.large, USD {HOSTING:g} per hour\n" in said
-    assert "  stop training job lee-runs (InProgress)\n" in said and "  delete 1 objects in s3://" in said
+    assert "  stop training job lee-runs (InProgress)\n" in said and "  leave alone 1 objects in s3://" in said
     assert theirs() == before and statuses(account)["lee-course"] == "InService"
-    assert command.main(["workshop", "sweep", path, "--yes"]) == 0
+    assert command.main(["workshop", "sweep", path, "--objects", "--yes"]) == 0
     said = capsys.readouterr().out
     assert "lee: notebook instance lee-course: stopped, its volume stays\n" in said
     assert said.endswith("Nothing of the roster's learners is left.\n")
     assert statuses(account) == {"lee-course": "Stopped", "desk": "InService"} and theirs() == before
     assert not [each for each in models() if each.startswith(("kim-", "you7-"))]
-    assert command.main(["workshop", "sweep", path, "--yes"]) == 0  # again
+    assert command.main(["workshop", "sweep", path, "--objects", "--yes"]) == 0  # again
     assert command.main(["workshop", "sweep", path, "--workplace"]) == 1
-    assert command.main(["workshop", "sweep", path, "--workplace", "--yes"]) == 0
+    assert command.main(["workshop", "sweep", path, "--workplace", "--objects", "--yes"]) == 0
     assert statuses(account) == {"desk": "InService"} and theirs() == before
 
 
@@ -455,11 +455,11 @@ def test_the_failure_of_one_leaves_the_others_their_turn_and_a_second_run_finish
 
     with monkeypatch.context() as broken:
         broken.setattr(cleanup, "ending", failing)
-        assert command.main(["workshop", "sweep", path, "--yes"]) == 1
+        assert command.main(["workshop", "sweep", path, "--objects", "--yes"]) == 1
     said = capsys.readouterr().out
     assert "lee: endpoint configuration lee-config: deleted\nlee: An error occurred (InternalFailure)" in said
     assert said.endswith("Left:\nus-east-1, lee: model lee-model\n")
-    assert command.main(["workshop", "sweep", path, "--yes"]) == 0
+    assert command.main(["workshop", "sweep", path, "--objects", "--yes"]) == 0
     assert account.client("sagemaker").list_models()["Models"] == []
 
 
@@ -503,7 +503,7 @@ def test_on_aws_a_denied_region_and_a_denied_deletion_leave_the_rest(tmp_path, c
             said = capsys.readouterr().out
             assert "eu-west-1 could not be asked: An error occurred (AccessDeniedException)" in said
             assert row(said, "kim")[1] == "0"
-            assert command.main(["workshop", "sweep", path, "--account", "aws", "--yes"]) == 1
+            assert command.main(["workshop", "sweep", path, "--account", "aws", "--objects", "--yes"]) == 1
         said = capsys.readouterr().out
         assert "kim: An error occurred (AccessDeniedException) when calling the DeleteModel" in said
         assert said.endswith("Left:\nus-east-1, kim: model kim-model\n")
@@ -511,7 +511,7 @@ def test_on_aws_a_denied_region_and_a_denied_deletion_leave_the_rest(tmp_path, c
         client("iam").put_role_policy(
             RoleName=least_privilege.LEARNER, PolicyName="course", PolicyDocument=json.dumps(least_privilege.EVERYTHING)
         )
-        assert command.main(["workshop", "sweep", path, "--account", "aws", "--yes"]) == 0
+        assert command.main(["workshop", "sweep", path, "--account", "aws", "--objects", "--yes"]) == 0
         assert theirs(client) == seen["before"]
 
 
@@ -537,7 +537,7 @@ def test_two_hundred_learners_are_seen_and_swept(class_of, account, capsys):
     assert len(re.findall(r"^l\d+ ", capsys.readouterr().out, re.M)) == 200
     assert command.main(["workshop", "sweep", path]) == 1
     assert capsys.readouterr().out.count("  delete model l") == 200 + 1
-    assert command.main(["workshop", "sweep", path, "--yes"]) == 0
+    assert command.main(["workshop", "sweep", path, "--objects", "--yes"]) == 0
     left = {each["ModelName"] for each in account.client("sagemaker").list_models(MaxResults=100)["Models"]}
     assert left == {*others.NAMES, "served"}
 

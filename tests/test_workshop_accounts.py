@@ -57,7 +57,7 @@ def test_each_account_is_swept_and_keys_of_the_environment_mean_none_of_them(own
     assert command.main(["workshop", "sweep", "roster.csv", "--account", "aws"]) == 1
     assert "kim\n  delete model kim-model" in capsys.readouterr().out
     assert (models(own["kim"]), models(own["ada"])) == (["kim-model"], ["ada-model"])
-    assert command.main(["workshop", "sweep", "roster.csv", "--account", "aws", "--yes"]) == 0
+    assert command.main(["workshop", "sweep", "roster.csv", "--account", "aws", "--objects", "--yes"]) == 0
     assert models(own["kim"]) == models(own["ada"]) == []
     assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIASOMEBODYELSE" and "AWS_PROFILE" not in os.environ
 
@@ -66,7 +66,7 @@ def test_each_account_is_swept_and_keys_of_the_environment_mean_none_of_them(own
 def test_an_account_that_cannot_be_reached_leaves_the_others_their_turn(own, tmp_path, capsys):
     own["kim"].stop()
     (tmp_path / "roster.csv").write_text("learner,profile\nkim,kims\nben,bens\nada,adas\n")
-    assert command.main(["workshop", "sweep", "roster.csv", "--account", "aws", "--yes"]) == 1
+    assert command.main(["workshop", "sweep", "roster.csv", "--account", "aws", "--objects", "--yes"]) == 1
     said = capsys.readouterr().out
     assert re.search(r"us-east-1 of profile bens could not be asked: .*The config profile \(bens\) could not be", said)
     assert re.search(r"us-east-1 of profile kims could not be asked: .*Could not connect to the endpoint", said)

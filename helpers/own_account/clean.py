@@ -4,8 +4,9 @@
     course clean --account aws --learner me --region us-east-1 eu-west-1 --yes    carries it out
 
 It finds by tags and by lists what a notebook's clean-up finds, without a notebook. Run again, it goes on where it was
-interrupted. Finished jobs stay, since AWS deletes none, and so do logs, unless --logs is given. Where the learner works
-(`course notebook`) goes with --workplace only, for its volume goes with it.
+interrupted. Finished jobs stay, since AWS deletes none. What somebody may still want goes when it is asked for: logs
+with --logs, data and models in S3 with --objects, and where the learner works (`course notebook`) with --workplace, for
+its volume goes with it.
 """
 
 from .. import belongings, cleanup
@@ -13,7 +14,7 @@ from . import dead_man_switch, log_streams
 from .regions import asked
 
 
-def clean(account, learner, regions, really=False, workplace=False, logs=False):
+def clean(account, learner, regions, really=False, workplace=False, logs=False, objects=False):
     """Show what lives, delete it if `really` so, and return whether nothing is left in any of the regions."""
 
     def cleaned(courses):
@@ -23,7 +24,7 @@ def clean(account, learner, regions, really=False, workplace=False, logs=False):
         print("\n".join(f"  {line}" for line in lives or ["nothing of the learner's"]))
         if really and lives:
             written = log_streams.of(course) if logs else []  # as long as AWS still knows what wrote them
-            cleanup.everything(course, workplace)
+            cleanup.everything(course, workplace, objects)
             list(taken_back(course))
             log_streams.delete(written)
             (asked_anew,) = belongings.together(courses)
@@ -37,11 +38,13 @@ def clean(account, learner, regions, really=False, workplace=False, logs=False):
         left += [f"{region}: {line}" for line in lives or ([problem] if problem else [])]
     if not workplace and any(line.endswith("workplace)") for line in left):
         print("A workplace stays; --workplace deletes it, too, with its volume.")
-    return concluded(left, really, "Nothing is left.", "deleted")
+    return concluded(left, really, "Nothing is left.", "deleted", objects)
 
 
-def concluded(left, really, nothing, ended):
+def concluded(left, really, nothing, ended, objects):
     """Print what is left, or that this was the plan; return whether nothing is left."""
+    if not objects and any(" objects in s3://" in line for line in left):
+        print("Objects in S3 stay; --objects deletes them, too.")
     if not left:
         print(nothing)
     elif really:
