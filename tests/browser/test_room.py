@@ -3,7 +3,7 @@
 import pytest
 
 import notebooks
-from helpers.local_account.client import ask
+from helpers.room import room
 from learners import client
 from test_console_in_jupyter import HOME, Desk
 
@@ -11,9 +11,7 @@ from test_console_in_jupyter import HOME, Desk
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
     made = Desk(tmp_path_factory.mktemp("desk"))
-    certificate, key = map(str, made.tls)
-    room = {"Address": "127.0.0.1", "Certificate": certificate, "Key": key}
-    ask(made.served.environment, "/room", method="POST", content=room)
+    room.note_place(made.served.folder, "127.0.0.1", made.tls)
     yield made
     made.close()
 
