@@ -444,11 +444,11 @@ def test_the_failure_of_one_leaves_the_others_their_turn_and_a_second_run_finish
 ):
     path, ending = class_of("kim", "lee", "sam"), cleanup.ending
 
-    def failing(course, workplace):
+    def failing(course, *extent):
         if course.learner == "lee":
-            yield from _first_of(ending(course, workplace))
+            yield from _first_of(ending(course, *extent))
             raise ClientError({"Error": {"Code": "InternalFailure", "Message": "once"}}, "DeleteModel")
-        yield from ending(course, workplace)
+        yield from ending(course, *extent)
 
     def _first_of(generator):
         yield next(generator)
